@@ -1,0 +1,48 @@
+# Everything builds without cgo; make help lists what there is.
+export CGO_ENABLED := 0
+TOOL     := go tool -modfile=tools.mod
+FUZZTIME ?= 30s
+
+.PHONY: help build demo deps test check generate model bench fuzz clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## the program, as bin/smtp-sync; a cold build names each package as it is done
+	go build -v -trimpath -o bin/smtp-sync .
+
+demo: build ## everything on this machine: sample mailboxes, a Gmail double, the real engine
+	@./bin/smtp-sync demo
+
+deps: ## the mail servers that tests talk to (Dovecot, from Debian), where they are missing
+	@bash .ci/deps
+
+test: deps ## all tests
+	go test -shuffle=on -timeout 15m ./...
+
+check: ## format, vet, go fix, staticcheck, architecture, generated files, the model
+	@bash .ci/silent "gofmt -w these files" gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')
+	go vet ./...
+	go fix -diff ./...
+	$(TOOL) staticcheck ./...
+	go test -count=1 -run '^TestArch' .
+	go run ./internal/tools/configdoc
+	@if [ -f sqlc.yaml ]; then echo sqlc diff; $(TOOL) sqlc diff; fi
+	go run ./internal/tools/model
+
+generate: ## the files that are printed from others
+	go run ./internal/tools/configdoc -w
+	@if [ -f sqlc.yaml ]; then echo sqlc generate; $(TOOL) sqlc generate; fi
+
+model: ## the exactly-once model with its rejected alternatives (needs spin and gcc)
+	go run ./internal/tools/model -all
+
+bench: deps ## the product beside a pipe that keeps no books (needs Dovecot; takes minutes)
+	go run ./bench -scenario throughput
+	go run ./bench -scenario large
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@bash .ci/fuzz $(FUZZTIME)
+
+clean: ## what build made
+	rm -rf bin

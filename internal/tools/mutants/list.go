@@ -1,0 +1,95 @@
+package main
+
+const (
+	bridge = "./internal/bridge"
+
+	fence = "if b.o.epoch != b.o.m.epoch {"
+	taken = "} else if r.State != Failed {"
+	alive = "if r := b.rows[k]; r != nil && r.State == Claimed {"
+)
+
+func in(file, old, new string) []edit { return []edit{{file, old, new}} }
+
+var mutants = []mutant{
+	{
+		name: "no-compare-and-set", why: "a taken-over process writes blindly: no state is looked at, no epoch",
+		edits: []edit{
+			{"internal/ledger/memory.go", taken, "} else if false {"},
+			{"internal/ledger/memory.go", alive, "if r := b.rows[k]; r != nil {"},
+			{"internal/ledger/memory.go", fence, "if false {"},
+		},
+		pkg: bridge, run: "Zombie",
+	},
+	{
+		name: "no-fence", why: "a process that was taken over goes on writing",
+		edits: in("internal/ledger/memory.go", fence, "if false {"),
+		pkg:   bridge, run: "Fenced",
+	},
+	{
+		name: "no-session-recovery", why: "a claim found at start-up gets a session of its own",
+		edits: in("internal/bridge/recover.go",
+			"a, err = r.Gmail.Query(ctx, c.Session, -1)",
+			"c.Session, err = r.Gmail.Open(ctx, mail.Upload{Size: -1})"),
+		pkg: bridge, run: "Killed|Histories|Zombie",
+	},
+	{
+		name: "no-recheck", why: "the source is touched by id alone",
+		edits: in("internal/bridge/dispose.go", "case e.Content != content:", "case false:"),
+		pkg:   bridge, run: "Rechecked",
+	},
+	{
+		name: "late-claim", why: "the session's URI is remembered after the octets are sent",
+		edits: []edit{
+			{
+				"internal/bridge/upload.go",
+				"if err := t.at(StepClaim, func() error { return t.Ledger.Claim(ctx, c) }); err != nil {\n\t\treturn err\n\t}",
+				"",
+			},
+			{
+				"internal/bridge/transfer.go",
+				"if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {",
+				"_ = t.Ledger.Claim(ctx, t.up.Claim)\n\tif err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {",
+			},
+		},
+		pkg: bridge, run: "Killed",
+	},
+	{
+		name: "fresh-session", why: "a session that no longer answers is replaced although its outcome is unknown",
+		edits: in("internal/bridge/upload.go", "case t.up.unsure:", "case false:"),
+		pkg:   bridge, run: "Expires",
+	},
+	{
+		name: "delete-before-upload", why: "the source policy does not wait for Gmail and the ledger",
+		edits: in("internal/bridge/transfer.go",
+			"if rest == nil {\n\t\treturn t.sendWhole",
+			"t.imported(t.session, t.key, t.job.ref)\n\tif rest == nil {\n\t\treturn t.sendWhole"),
+		pkg: bridge, run: "Killed|Histories|Zombie",
+	},
+	{
+		name: "no-octet-compare", why: "an upload is resumed with other octets",
+		edits: in("internal/bridge/stream.go", "m.differs = m.differs || (*m.marks)[i] != cp", ""),
+		pkg:   bridge, run: "Resumed",
+	},
+	{
+		name: "id-alone", why: "an id that was absent and is back counts as known",
+		edits: []edit{
+			{"internal/bridge/plan.go", "returned := back(c.entries)", "returned := false"},
+			{"internal/bridge/plan.go", "case c.content == nil && e.Absent, c.content", "case c.content"},
+		},
+		pkg: bridge, run: "Reused",
+	},
+	{
+		name: "no-content-compare", why: "a new UIDVALIDITY is not compared by content",
+		edits: in("internal/bridge/transfer.go",
+			"if old, ok := t.moved(t.key.Content); ok {", "if old, ok := t.moved(t.key.Content); ok && false {"),
+		pkg: bridge, run: "UIDVALIDITY|Renumbered",
+	},
+	{
+		name: "verdict-again", why: "rules are asked again for a claimed message",
+		edits: []edit{
+			{"internal/bridge/transfer.go", "if t.up == nil {\n\t\tif t.verdict.Skip {", "if t.up == nil || t.verdict.Skip {\n\t\tif t.verdict.Skip {"},
+			{"internal/bridge/transfer.go", "t.up, t.key, t.verdict = c, c.Key, c.Verdict", "t.up, t.key = c, c.Key"},
+		},
+		pkg: bridge, run: "Verdict",
+	},
+}
