@@ -1,0 +1,102 @@
+package dial
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Options of a Dialer. The zero Options work.
+type Options struct {
+	Policy    Policy
+	Roots     *x509.CertPool // nil: the system's
+	Resolver  *net.Resolver  // nil: Go's own, which takes no numeric tricks for addresses
+	Timeout   time.Duration  // name, connection; 0: 10 s
+	Handshake time.Duration  // TLS; 0: 10 s
+}
+
+// Dialer opens connections to user-named hosts. It may be used by many
+// goroutines at once.
+type Dialer struct {
+	policy    Policy
+	roots     *x509.CertPool
+	net       net.Dialer
+	handshake time.Duration
+}
+
+const defaultTimeout = 10 * time.Second
+
+// New makes a Dialer.
+func New(o Options) *Dialer {
+	d := &Dialer{policy: o.Policy, roots: o.Roots, handshake: orDefault(o.Handshake, defaultTimeout)}
+	d.net = net.Dialer{
+		Timeout:         orDefault(o.Timeout, defaultTimeout),
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 60 * time.Second, Interval: 15 * time.Second, Count: 4},
+		Resolver:        o.Resolver,
+		ControlContext:  d.control,
+	}
+	if d.net.Resolver == nil {
+		d.net.Resolver = &net.Resolver{PreferGo: true}
+	}
+	return d
+}
+
+func orDefault[T int | int64 | time.Duration](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return v
+}
+
+// Dial connects to the host in clear text. The connection belongs beneath TLS
+// or a guard, never beneath a mail library.
+func (d *Dialer) Dial(ctx context.Context, host string, port uint16) (net.Conn, error) {
+	name, err := CheckHost(host)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.policy.checkPort(port); err != nil {
+		return nil, err
+	}
+	conn, err := d.net.DialContext(ctx, "tcp", net.JoinHostPort(name, strconv.Itoa(int(port))))
+	if err != nil {
+		return nil, dialFault(ctx, name, port, err)
+	}
+	return conn, nil
+}
+
+// control judges the final address of every attempt, after resolution and
+// before the first packet.
+func (d *Dialer) control(_ context.Context, network, address string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil || (network != "tcp4" && network != "tcp6") {
+		return d.policy.checkAddr(netip.Addr{})
+	}
+	if err := d.policy.checkPort(ap.Port()); err != nil {
+		return err
+	}
+	return d.policy.checkAddr(ap.Addr())
+}
+
+// TLS secures conn and verifies that it is the host. It closes conn when it
+// fails. The caller makes sure that nothing was read ahead in clear text.
+func (d *Dialer) TLS(ctx context.Context, conn net.Conn, host string) (*tls.Conn, error) {
+	name, err := CheckHost(host)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	c := tls.Client(conn, &tls.Config{ServerName: name, RootCAs: d.roots, MinVersion: tls.VersionTLS12})
+	hctx, cancel := context.WithTimeout(ctx, d.handshake)
+	defer cancel()
+	if err := c.HandshakeContext(hctx); err != nil {
+		_ = conn.Close()
+		return nil, tlsFault(ctx, name, err)
+	}
+	return c, nil
+}
