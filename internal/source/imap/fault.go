@@ -1,0 +1,161 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+)
+
+// A refusal is a NO, BAD or BYE of the server, from our preamble or go-imap's.
+type refusal struct {
+	status string // "NO", "BAD", "BYE"
+	code   string // RFC 5530 response code, or ""
+	text   string
+}
+
+func (r *refusal) Error() string {
+	if r.code == "" {
+		return fmt.Sprintf("server said %s %s", r.status, r.text)
+	}
+	return fmt.Sprintf("server said %s [%s] %s", r.status, r.code, r.text)
+}
+
+// slowDown is how long a server that names a limit is left alone. Providers
+// count in windows of 5 to 15 minutes.
+const slowDown = 15 * time.Minute
+
+var (
+	limitWords = []string{"too many", "rate limit", "limit exceeded", "exceeded the login limit", "login limit",
+		"connection limit", "maximum number of connections", "try again later", "throttl"}
+	oauthWords = []string{"basic authentication is disabled", "basic authentication is not supported", "basicauthblocked"}
+	appWords   = []string{"application-specific password", "app password", "app-specific password", "web login required",
+		"log in via your web browser", "less secure app"}
+)
+
+func contains(text string, words []string) bool {
+	text = strings.ToLower(text)
+	for _, w := range words {
+		if strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// common maps what means the same at the login and later (RFC 5530 3,
+// and the words that providers use instead of codes); nil: nothing known.
+func (r *refusal) common(host string) *mail.Fault {
+	switch {
+	case r.code == "LIMIT" || contains(r.text, limitWords):
+		return &mail.Fault{Class: mail.RateLimited, Code: "source_limit", Scope: "source", Until: time.Now().Add(slowDown), Err: r,
+			Text: fmt.Sprintf("%s asks for fewer connections or requests", host), Help: "it is tried again later; close other mail programs if it stays so"}
+	case r.code == "PRIVACYREQUIRED":
+		return &mail.Fault{Class: mail.Setup, Code: "tls_required", Err: r,
+			Text: fmt.Sprintf("%s wants TLS", host), Help: `set the security of the mailbox to "tls" or "starttls"`}
+	case r.code == "INUSE":
+		return &mail.Fault{Class: mail.Transient, Code: "in_use", Err: r,
+			Text: fmt.Sprintf("the mailbox at %s is in use by another program", host), Help: "it is tried again"}
+	case r.code == "UNAVAILABLE", r.code == "SERVERBUG", r.code == "CORRUPTION", r.status == "BYE":
+		return &mail.Fault{Class: mail.Transient, Code: "source_unavailable", Err: r,
+			Text: fmt.Sprintf("%s is not available at the moment", host), Help: "it is tried again"}
+	}
+	return nil
+}
+
+// login maps a refused login. cfg knows what must not be repeated.
+func (r *refusal) login(cfg Config) *mail.Fault {
+	if f := r.common(cfg.Host); f != nil {
+		return f
+	}
+	f := &mail.Fault{Class: mail.Login, Err: r,
+		Text: fmt.Sprintf("%s refused the login%s", cfg.Host, r.quote(cfg))}
+	switch {
+	case contains(r.text, oauthWords):
+		f.Code, f.Help = "oauth_required", "this provider takes no password: connect the mailbox with the provider's own sign-in"
+	case contains(r.text, appWords):
+		f.Code, f.Help = "app_password_required", "create an app password in the provider's account settings and enter it here"
+	case r.code == "AUTHORIZATIONFAILED", r.code == "NOPERM":
+		f.Code, f.Help = "not_authorized", "switch IMAP access on in the provider's settings, or ask the provider"
+	case r.code == "EXPIRED":
+		f.Code, f.Help = "password_expired", "set a new password at the provider and enter it here"
+	case r.code == "CONTACTADMIN":
+		f.Code, f.Help = "contact_admin", "the provider wants you to contact its support"
+	case cfg.OAuth:
+		f.Code, f.Help = "auth_failed", "connect the mailbox with the provider's sign-in again"
+	default:
+		f.Code, f.Help = "auth_failed", "check user name and password; many providers want an app password"
+	}
+	return f
+}
+
+// quote gives the server's words for the user, or "": printable ASCII, short,
+// and nothing that repeats the credentials or an address.
+func (r *refusal) quote(cfg Config) string {
+	text := strings.Map(func(c rune) rune {
+		if c < 0x20 || c > 0x7e || c == '"' {
+			return -1
+		}
+		return c
+	}, r.text)
+	text = strings.TrimSpace(text[:min(len(text), 120)])
+	if text == "" || strings.Contains(text, "@") || strings.Contains(text, cfg.Username) ||
+		strings.Contains(r.text, cfg.Password.RevealString()) {
+		return ""
+	}
+	return fmt.Sprintf(" (%q)", text)
+}
+
+// later maps a refusal of a command after the login.
+func (r *refusal) later(host, doing string) *mail.Fault {
+	if f := r.common(host); f != nil {
+		return f
+	}
+	switch r.code {
+	case "NOPERM", "AUTHORIZATIONFAILED", "CONTACTADMIN", "EXPIRED", "CANNOT", "READ-ONLY":
+		return &mail.Fault{Class: mail.Setup, Code: "not_permitted", Err: r,
+			Text: fmt.Sprintf("%s does not permit us to %s", host, doing), Help: "check the rights of this account at the provider"}
+	}
+	return &mail.Fault{Class: mail.Protocol, Code: "refused_command", Err: r,
+		Text: fmt.Sprintf("%s refused to %s", host, doing), Help: "it is tried again; report it if it stays so"}
+}
+
+// lost maps the end of a connection: err is what its Read gave.
+func lost(host string, err error) *mail.Fault {
+	if f, ok := mail.AsFault(err); ok {
+		return f
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return &mail.Fault{Class: mail.Transient, Code: "cut", Err: err,
+		Text: fmt.Sprintf("the connection to %s was cut", host), Help: "it is tried again"}
+}
+
+func cancelled(ctx context.Context) *mail.Fault {
+	return &mail.Fault{Class: mail.Transient, Code: "cancelled", Text: "stopped before it was done", Err: context.Cause(ctx)}
+}
+
+func tooSlow(host, doing, code string) *mail.Fault {
+	return &mail.Fault{Class: mail.Transient, Code: code,
+		Text: fmt.Sprintf("%s took too long to %s", host, doing), Help: "it is tried again"}
+}
+
+func protocolLimit(host, what string) *mail.Fault {
+	return &mail.Fault{Class: mail.Protocol, Code: "protocol_limit",
+		Text: fmt.Sprintf("%s sent %s", host, what), Help: "check that host and port belong to an IMAP server"}
+}
+
+func badResponse(host string, err error) *mail.Fault {
+	return &mail.Fault{Class: mail.Protocol, Code: "bad_response", Err: err,
+		Text: fmt.Sprintf("%s sent something that is not IMAP", host), Help: "it is tried again; use POP3 for this mailbox if it stays so"}
+}
+
+func badListing(what string) *mail.Fault {
+	return &mail.Fault{Class: mail.Protocol, Code: "bad_listing",
+		Text: what, Help: "nothing is imported from a listing that makes no sense; it is tried again"}
+}

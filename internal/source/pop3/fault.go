@@ -1,0 +1,118 @@
+package pop3
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+)
+
+// What -ERR to a greeting or login becomes. First the words that name a
+// remedy, since some servers put them behind [AUTH]; then the response codes
+// (RFC 2449 8.1, RFC 3206); then, only where there is no code, words that
+// mean "not now": some hosts report a limit as a refused login.
+
+const (
+	lockedPause = time.Minute      // a maildrop lock; the caller doubles it
+	limitPause  = 15 * time.Minute // "too many logins", without a figure
+)
+
+var remedies = []struct{ words, code, text, help string }{
+	{"application-specific password", "app_password_needed", "asks for an app password", "create one in the provider's security settings and enter it here"},
+	{"app password", "app_password_needed", "asks for an app password", "create one in the provider's security settings and enter it here"},
+	{"basic authentication", "oauth_needed", "no longer takes passwords", "connect this mailbox with the provider's sign-in instead"},
+	{"web login", "web_login_needed", "asks to sign in on its web page first", "sign in there once, then try again"},
+}
+
+var notNow = []string{"limit", "too many", "exceeded", "later", "locked", "in use"}
+
+// refusal turns -ERR at the door into a Fault.
+func (s *Source) refusal(r reply) error {
+	words := strings.ToLower(r.text)
+	err := fmt.Errorf("-ERR [%s] %s", r.code, s.quote(r.text))
+	for _, m := range remedies {
+		if strings.Contains(words, m.words) {
+			return &mail.Fault{Class: mail.Login, Code: m.code, Text: s.host + " " + m.text, Help: m.help, Err: err}
+		}
+	}
+	now := time.Now()
+	switch r.code {
+	case "AUTH":
+		return s.authFailed(r, err)
+	case "IN-USE":
+		return &mail.Fault{Class: mail.RateLimited, Scope: "source", Code: "mailbox_locked", Until: now.Add(lockedPause), Err: err,
+			Text: "another program has the mailbox open", Help: "it is tried again in a minute"}
+	case "LOGIN-DELAY":
+		pause := max(s.caps.loginDelay, lockedPause)
+		return &mail.Fault{Class: mail.RateLimited, Scope: "source", Code: "login_delay", Until: now.Add(pause + pause/10), Err: err,
+			Text: s.host + " asks for more time between logins", Help: "it is tried again when that has passed"}
+	case "SYS/TEMP":
+		return &mail.Fault{Class: mail.Transient, Code: "server_busy", Err: err,
+			Text: s.host + " has a problem of its own", Help: "it is tried again later"}
+	case "SYS/PERM":
+		return &mail.Fault{Class: mail.Login, Code: "login_refused", Err: err,
+			Text: s.host + " says that this will not work: " + s.quote(r.text), Help: "ask the provider"}
+	}
+	for _, w := range notNow {
+		if strings.Contains(words, w) {
+			return &mail.Fault{Class: mail.RateLimited, Scope: "source", Code: "too_many_logins", Until: now.Add(limitPause), Err: err,
+				Text: s.host + " does not let us in for now: " + s.quote(r.text), Help: "it is tried again in 15 minutes"}
+		}
+	}
+	return s.authFailed(r, err)
+}
+
+func (s *Source) authFailed(r reply, err error) error {
+	return &mail.Fault{Class: mail.Login, Code: "auth_failed", Err: err,
+		Text: s.host + " refused the login: " + s.quote(r.text), Help: "check user name and password; many providers want an app password"}
+}
+
+// quote makes a short quotation of the server's words: printable ASCII,
+// without the password or user name it may have repeated.
+func (s *Source) quote(text string) string {
+	for _, secret := range s.hide {
+		if len(secret) > 2 {
+			text = strings.ReplaceAll(text, secret, "...")
+		}
+	}
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' {
+			return -1
+		}
+		return r
+	}, text)
+	if text == "" {
+		text = "no reason given"
+	}
+	return `"` + text[:min(len(text), 120)] + `"`
+}
+
+// undelivered is -ERR to one message: the others go on.
+func undelivered(ref mail.Ref, r reply) error {
+	return &mail.Fault{Class: mail.Undelivered, Code: "not_delivered",
+		Text: "the mail server does not hand out " + ref.String(), Help: "it is tried again with the next sync",
+		Err: r.err()}
+}
+
+// badListing: nothing may be concluded from this listing.
+func badListing(host, what string) error {
+	return &mail.Fault{Class: mail.Protocol, Code: "bad_listing",
+		Text: host + " sent a listing that contradicts itself: " + what, Help: "nothing was changed; if it stays so, ask its operator"}
+}
+
+func protocolFault(host, what string) error {
+	return &mail.Fault{Class: mail.Protocol, Code: "protocol_error",
+		Text: host + " sent " + what, Help: "if it stays so, ask its operator"}
+}
+
+// reconnect ends a session that would cost more to keep than to open anew.
+func reconnect() error {
+	return &mail.Fault{Class: mail.Transient, Code: "reconnect",
+		Text: "the connection was given up in the middle of a large message", Help: "the next attempt opens a new one"}
+}
+
+func deleteFailed(err error) error {
+	return &mail.Fault{Class: mail.Transient, Code: "delete_failed", Err: err,
+		Text: "the mail server did not carry out the deletions", Help: "they are tried again with the next sync"}
+}
