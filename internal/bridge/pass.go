@@ -1,0 +1,149 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+)
+
+// Disposal is what happens at the source once a message is in Gmail.
+type Disposal string
+
+// The source policies.
+const (
+	Leave  Disposal = "leave"
+	Delete Disposal = "delete"
+	Seen   Disposal = "seen"
+)
+
+// Pass is one sync of one mailbox: the required ports, and options whose zero
+// value works.
+type Pass struct {
+	Dialer Dialer
+	Gmail  Importer
+	Ledger Ledger
+	Keys   Keys
+	Budget Budget
+	Filter Filter // nil: everything is imported
+
+	Folders     []string  // the IMAP folders listed; nil on POP3
+	AfterImport Disposal  // zero: Leave
+	Labels      []string  // names of labels to set
+	Archive     bool      // not into the inbox
+	Since       time.Time // messages older than this are not looked at; zero: all
+
+	Connections int // to the source: 1 (POP3) or 2 (IMAP); zero: 1
+	Parallel    int // Gmail requests in flight; zero: adaptive
+	Concurrency int // ceiling of the adaptive parallelism; zero: 8
+	// Memory bounds the octets held in windows, across passes that share it.
+	Memory *semaphore.Weighted // nil: not bounded
+	// Progress is told of every message as it ends and of each listing. It is
+	// called from several goroutines and must not block.
+	Progress func(Event)
+	Hook     Hook // tests only
+}
+
+// Event is something a person watching may want to see: a listing has been
+// read (Status and Wait zero), a message ended, or the pass pauses.
+type Event struct {
+	Listed int // messages in the listing
+	ToDo   int // of these, not known to the ledger
+	Ref    mail.Ref
+	Status mail.Status
+	Reason string
+	Domain string
+	Size   int64
+	Wait   time.Time
+}
+
+// Report counts what became of the messages listed. Listed is the sum of the
+// next six.
+type Report struct {
+	Listed, Imported, Already, Skipped, Refused, Doubtful, Failed int
+
+	Bytes int64 // octets imported by this pass
+}
+
+// Sync runs one pass. The Report is right in every case; an error says why
+// messages were left for a later pass: a *mail.Fault, ledger.ErrFenced or the
+// cause of ctx.
+func Sync(ctx context.Context, p Pass) (Report, error) {
+	r := newRun(p)
+	err := r.sync(ctx)
+	return r.report(), err
+}
+
+// again asks for another round: another session with the source.
+type again struct{ until time.Time }
+
+func (again) Error() string { return "bridge: another round" }
+
+// sync runs rounds, each one session with the source, until nothing is left.
+func (r *run) sync(ctx context.Context) error {
+	if err := r.read(ctx); err != nil {
+		return err
+	}
+	if err := r.recover(ctx); err != nil {
+		return err
+	}
+	for failures := 0; ; {
+		before := r.ended()
+		err := r.round(ctx)
+		var more again
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.As(err, &more):
+			failures = 0
+		case !r.worthAnother(err, r.ended() > before, failures):
+			return err
+		default:
+			failures++
+			more.until = time.Now().Add(time.Second << min(failures-1, 5))
+		}
+		if time.Until(more.until) > maxShortWait {
+			return err
+		}
+		if err := r.pause(ctx, more.until); err != nil {
+			return err
+		}
+	}
+}
+
+// worthAnother decides whether a failed round is followed by another at once:
+// when a connection broke that was getting somewhere, and once when the
+// listing made no sense. Everything else is for the next pass.
+func (r *run) worthAnother(err error, progress bool, failures int) bool {
+	f, ok := mail.AsFault(err)
+	if !ok || failures >= maxAttempts {
+		return false
+	}
+	return f.Class == mail.Transient && progress ||
+		f.Code == "bad_listing" && failures == 0
+}
+
+func (r *run) pause(ctx context.Context, until time.Time) error {
+	d := time.Until(until)
+	if d <= 0 {
+		return nil
+	}
+	r.tell(Event{Wait: until})
+	return sleep(ctx, d)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

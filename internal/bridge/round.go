@@ -1,0 +1,260 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/ledger"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+)
+
+// session is one open connection to the source and what was fetched over it.
+type session struct {
+	Source
+	opened  time.Time
+	workers sync.WaitGroup // messages read from it and not ended
+
+	mu      sync.Mutex
+	done    []*known // in Gmail now, fetched in this session: the policy may be carried out
+	deleted []ledger.Key
+}
+
+func (r *run) open(ctx context.Context) (*session, error) {
+	src, err := r.Dialer.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &session{Source: src, opened: time.Now()}, nil
+}
+
+// exclusive reports a source that locks the maildrop while we are in it (POP3).
+func (r *run) exclusive() bool { return len(r.Folders) == 0 }
+
+// round lists the mailbox and moves what is new, in one session with the
+// source (two for IMAP). It gives again when there is more to do later.
+func (r *run) round(parent context.Context) (err error) {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	s, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	l, err := r.plan(ctx, s)
+	if err != nil {
+		_ = r.close(ctx, s) // err says more
+		return err
+	}
+	r.mu.Lock()
+	r.queue = l.todo
+	r.mu.Unlock()
+
+	err = r.carryOut(ctx, s, l.due)
+	if err == nil {
+		err = r.label(ctx, false)
+	}
+	if err == nil {
+		err = r.fetchAll(ctx, cancel, s)
+	}
+	s.workers.Wait()
+	if cause := context.Cause(ctx); cause != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		err = cause
+	}
+	err = r.leave(ctx, s, err)
+	if err == nil {
+		err = r.conclude(ctx, l)
+	}
+	return err
+}
+
+// leave carries out what is due in the session and ends it. Of several errors
+// the first says why.
+func (r *run) leave(ctx context.Context, s *session, err error) error {
+	s.workers.Wait()
+	if err == nil || errors.As(err, new(again)) {
+		if e := r.dispose(ctx, s); e != nil {
+			err = e
+		}
+	}
+	if e := r.close(ctx, s); err == nil {
+		err = e
+	}
+	return err
+}
+
+// fetchAll empties the queue, over a second connection too where that is
+// allowed and worth it. A failure of the second one does not matter.
+func (r *run) fetchAll(ctx context.Context, cancel context.CancelCauseFunc, s *session) error {
+	r.mu.Lock()
+	many := len(r.queue) >= 64 || len(r.queue) >= 4 && r.queue[0].ref.Size > window
+	r.mu.Unlock()
+	var second sync.WaitGroup
+	if r.Connections > 1 && many {
+		second.Go(func() {
+			s2, err := r.open(ctx)
+			if err != nil {
+				return
+			}
+			err = r.leave(ctx, s2, r.fetch(ctx, cancel, s2))
+			if err != nil && mail.ClassOf(err) != mail.Transient {
+				cancel(err)
+			}
+		})
+	}
+	err := r.fetch(ctx, cancel, s)
+	second.Wait()
+	if err == nil {
+		// What the second connection left when it broke.
+		err = r.fetch(ctx, cancel, s)
+	}
+	return err
+}
+
+// fetch takes batches from the queue until it is empty, something asks for a
+// pause, or the session has lasted long enough.
+func (r *run) fetch(ctx context.Context, cancel context.CancelCauseFunc, s *session) error {
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if until, held := r.held(); held {
+			return again{until}
+		}
+		if r.exclusive() && (time.Since(s.opened) > maxSession || len(s.deleted) >= maxDeletes) && r.waiting() {
+			return again{}
+		}
+		jobs := r.take()
+		if len(jobs) == 0 {
+			s.workers.Wait() // a message that must be read again comes back
+			if jobs = r.take(); len(jobs) == 0 {
+				return nil
+			}
+		}
+		granted, err := r.reserve(ctx, jobs)
+		if err != nil {
+			r.putBack(jobs...)
+			f, ok := mail.AsFault(err)
+			if !ok || f.Class != mail.RateLimited {
+				return err
+			}
+			if time.Until(f.Until) > maxShortWait {
+				return err
+			}
+			if r.exclusive() { // never wait for quota while logged in
+				return again{f.Until}
+			}
+			if err := r.pause(ctx, f.Until); err != nil {
+				return err
+			}
+			continue
+		}
+		if granted < len(jobs) {
+			r.putBack(jobs[granted:]...)
+		}
+		if err := r.fetchBatch(ctx, cancel, s, jobs[:granted]); err != nil {
+			return err
+		}
+		if err := r.dispose(ctx, s); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) waiting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.queue) > 0
+}
+
+// reserve takes the budget for a batch before its first octet is asked for.
+func (r *run) reserve(ctx context.Context, jobs []*job) (int, error) {
+	sizes := make([]int64, len(jobs))
+	for i, j := range jobs {
+		sizes[i] = j.ref.Size
+	}
+	n, err := r.Budget.Reserve(ctx, sizes)
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// fetchBatch streams one batch and sends each message on its way.
+func (r *run) fetchBatch(ctx context.Context, cancel context.CancelCauseFunc, s *session, jobs []*job) error {
+	refs := make([]mail.Ref, len(jobs))
+	left := make(map[mail.Ref]*job, len(jobs))
+	for i, j := range jobs {
+		refs[i], left[j.ref] = j.ref, j
+	}
+	var err error
+	for in, e := range s.Fetch(ctx, refs) {
+		if err = e; in == nil {
+			break
+		}
+		j := left[in.Ref]
+		if j == nil {
+			continue // never asked for
+		}
+		delete(left, in.Ref)
+		if e != nil {
+			err = r.undelivered(ctx, j, e)
+		} else {
+			err = r.carry(ctx, cancel, s, j, in)
+		}
+		if err != nil {
+			left[in.Ref] = j
+			break
+		}
+		if _, held := r.held(); held {
+			break
+		}
+	}
+	rest := slices.DeleteFunc(jobs, func(j *job) bool { return left[j.ref] == nil })
+	r.putBack(rest...)
+	if len(rest) > 0 {
+		var bytes int64
+		for _, j := range rest {
+			bytes += j.ref.Size
+		}
+		r.Budget.Refund(context.WithoutCancel(ctx), len(rest), bytes)
+	}
+	return err
+}
+
+// close ends the session. What was deleted in it is gone only now.
+func (r *run) close(ctx context.Context, s *session) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	err := r.at(StepClose, func() error { return s.Close(ctx) })
+	if err != nil || len(s.deleted) == 0 {
+		return err
+	}
+	return r.Ledger.Listed(ctx, s.deleted, nil)
+}
+
+// conclude ends a pass that left nothing: the ledger learns what the listing
+// showed, and claims whose message is gone from the source are shown.
+func (r *run) conclude(ctx context.Context, l *listing) error {
+	var orphans []*resume
+	r.mu.Lock()
+	for k, c := range r.claims {
+		if !r.seen[k.ID] {
+			orphans = append(orphans, c)
+		}
+	}
+	r.mu.Unlock()
+	for _, c := range orphans {
+		err := r.settle(ctx, &job{id: c.ID}, c.Key, ledger.Outcome{
+			Status: mail.Doubtful, Reason: "source_gone", Domain: c.Domain, Size: c.Size,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !l.whole || len(l.absent)+len(l.present) == 0 {
+		return nil
+	}
+	return r.Ledger.Listed(ctx, l.absent, l.present)
+}
