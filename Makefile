@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 TOOL     := go tool -modfile=tools.mod
 FUZZTIME ?= 30s
 
-.PHONY: help build demo deps test check generate model bench fuzz clean
+.PHONY: help build demo deps test check generate model bench mutants accept crash-long fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,7 @@ test: deps ## all tests
 check: ## format, vet, go fix, staticcheck, architecture, generated files, the model
 	@bash .ci/silent "gofmt -w these files" gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')
 	go vet ./...
+	go vet -tags crashpoints ./internal/bridge
 	go fix -diff ./...
 	$(TOOL) staticcheck ./...
 	go test -count=1 -run '^TestArch' .
@@ -40,6 +41,15 @@ model: ## the exactly-once model with its rejected alternatives (needs spin and 
 bench: deps ## the product beside a pipe that keeps no books (needs Dovecot; takes minutes)
 	go run ./bench -scenario throughput
 	go run ./bench -scenario large
+
+mutants: ## take each protection out and see a test fail
+	go run ./internal/tools/mutants
+
+accept: deps ## what stands behind the "done" lines of every resolved issue, with figures
+	go run ./internal/tools/accept
+
+crash-long: deps ## a thousand kills that hit work in flight
+	SMTP_SYNC_TEST_KILLS=1000 go test -count=1 -v -timeout 60m -run KilledAtRandom ./internal/e2e
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@bash .ci/fuzz $(FUZZTIME)

@@ -14,7 +14,7 @@
 // No actor type leaves the package, no message holds a secret or mail, and
 // nothing blocks in Receive. The messages:
 //
-//	node     syncUser, drain, childGone
-//	user     syncUser, syncEnded, drain, childGone
+//	node     syncUser, drain, actor.Terminated
+//	user     syncUser, drain, actor.Terminated
 //	mailbox  kit.Done, drain
 package actors

@@ -54,6 +54,11 @@ type result struct {
 // the pass with its cause; Sync returns when it has ended. Two passes over one
 // mailbox never run at once.
 func (e *Engine) Sync(ctx context.Context, user id.User, box id.Mailbox, run Run) (bridge.Report, error) {
+	select {
+	case <-e.gone:
+		return bridge.Report{}, ErrDrained
+	default:
+	}
 	answer := make(chan result, 1)
 	e.system.Root.Send(e.node, syncUser{user: user, pass: pass{box: box, ctx: ctx, run: run, answer: answer}})
 	select {

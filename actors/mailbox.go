@@ -15,7 +15,6 @@ import (
 type mailbox struct {
 	log    *slog.Logger
 	pass   pass
-	user   *actor.PID
 	worker kit.Worker
 }
 
@@ -50,6 +49,6 @@ func (b *mailbox) finish(c actor.Context, d kit.Done) {
 	if d.Panicked {
 		panic(kit.ErrPanicked) // the user decides: again, or no more
 	}
-	c.Send(b.user, syncEnded{box: b.pass.box, result: d.Result.(result)})
+	b.pass.reply(d.Result.(result))
 	c.Stop(c.Self())
 }

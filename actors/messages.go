@@ -11,19 +11,21 @@ type pass struct {
 	box    id.Mailbox
 	ctx    context.Context
 	run    Run
-	answer chan<- result // buffered: answering never blocks
+	answer chan result // holds one: the first answer counts
+}
+
+// reply answers whoever asked for the pass, unless it has been answered.
+func (p pass) reply(r result) {
+	select {
+	case p.answer <- r:
+	default:
+	}
 }
 
 // syncUser asks for a pass over a mailbox of a user.
 type syncUser struct {
 	user id.User
 	pass pass
-}
-
-// syncEnded tells the user that a pass has its result.
-type syncEnded struct {
-	box    id.Mailbox
-	result result
 }
 
 // drain asks an actor to end its work and stop.

@@ -22,7 +22,7 @@ func (n *node) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case syncUser:
 		if n.draining {
-			m.pass.answer <- result{err: ErrDrained}
+			m.pass.reply(result{err: ErrDrained})
 			return
 		}
 		pid := n.users[m.user]

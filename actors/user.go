@@ -20,9 +20,8 @@ type user struct {
 }
 
 type child struct {
-	pid      *actor.PID
-	pass     pass
-	answered bool
+	pid  *actor.PID
+	pass pass
 }
 
 func newUser(log *slog.Logger) *user {
@@ -33,15 +32,10 @@ func (u *user) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case syncUser:
 		u.begin(c, m.pass)
-	case syncEnded:
-		if k := u.running[m.box]; k != nil && !k.answered {
-			k.answered = true
-			k.pass.answer <- m.result
-		}
 	case drain:
 		u.draining = true
 		for _, p := range u.waiting {
-			p.answer <- result{err: ErrDrained}
+			p.reply(result{err: ErrDrained})
 		}
 		u.waiting = nil
 		for _, k := range u.running {
@@ -60,26 +54,24 @@ func (u *user) Receive(c actor.Context) {
 func (u *user) begin(c actor.Context, p pass) {
 	switch {
 	case u.draining:
-		p.answer <- result{err: ErrDrained}
+		p.reply(result{err: ErrDrained})
 	case u.running[p.box] != nil:
 		u.waiting = append(u.waiting, p)
 	default:
-		self := c.Self()
-		pid := c.Spawn(kit.Props(u.log, backoff, func() actor.Actor { return &mailbox{log: u.log, pass: p, user: self} }))
+		pid := c.Spawn(kit.Props(u.log, backoff, func() actor.Actor { return &mailbox{log: u.log, pass: p} }))
 		u.running[p.box] = &child{pid: pid, pass: p}
 	}
 }
 
-// childGone answers for a mailbox that was stopped without a result, and
-// starts the next pass that waits.
+// childGone answers for a mailbox that was stopped without a result (one that
+// has a result answers by itself, before it stops: what it would tell us could
+// come later than its end), and starts the next pass that waits.
 func (u *user) childGone(c actor.Context, who *actor.PID) {
 	for box, k := range u.running {
 		if !k.pid.Equal(who) {
 			continue
 		}
-		if !k.answered {
-			k.pass.answer <- result{err: ErrGaveUp}
-		}
+		k.pass.reply(result{err: ErrGaveUp})
 		delete(u.running, box)
 		for i, p := range u.waiting {
 			if p.box == box {

@@ -40,12 +40,18 @@ type Pass struct {
 	Parallel    int // Gmail requests in flight; zero: adaptive
 	Concurrency int // ceiling of the adaptive parallelism; zero: 8
 	// Memory bounds the octets held in windows, across passes that share it.
-	Memory *semaphore.Weighted // nil: not bounded
+	Memory Memory // nil: not bounded
 	// Progress is told of every message as it ends and of each listing. It is
 	// called from several goroutines and must not block.
 	Progress func(Event)
 	Hook     Hook // tests only
 }
+
+// Memory is a budget of octets that passes hold in their windows.
+type Memory = *semaphore.Weighted
+
+// NewMemory makes one to be shared between passes.
+func NewMemory(octets int64) Memory { return semaphore.NewWeighted(max(octets, window)) }
 
 // Event is something a person watching may want to see: a listing has been
 // read (Status and Wait zero), a message ended, or the pass pauses.

@@ -252,17 +252,15 @@ func (r *run) giveUp(j *job, reason string) {
 
 // undelivered notes that the source could not give the message.
 func (r *run) undelivered(ctx context.Context, j *job, err error) error {
-	f, ok := mail.AsFault(err)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	case ok && f.Class != mail.Undelivered:
-		return err // the connection is gone: nobody's fault but the server's
-	case !ok && !errors.Is(err, io.ErrUnexpectedEOF):
-		return err
 	}
 	code := "source_truncated"
-	if ok {
+	switch f, ok := mail.AsFault(err); {
+	case errors.Is(err, io.ErrUnexpectedEOF): // cut in this message: it may be its fault
+	case !ok || f.Class != mail.Undelivered:
+		return err // the connection's fault, not the message's
+	default:
 		code = f.Code
 	}
 	o := ledger.Outcome{Status: mail.Failed, Reason: code, Domain: "unknown", Size: j.ref.Size}

@@ -16,9 +16,10 @@
 // Time is counted as waiting: what the server makes us wait, not what Gmail
 // makes the reader pause between two Reads.
 //
-// Every failure is a *mail.Fault: "dns", "unreachable", "address_forbidden",
-// "port_forbidden", "host_invalid", "tls_certificate", "tls_handshake",
-// "timeout_connect", "timeout_greeting", "timeout", "too_slow", "cut",
-// "protocol_limit", "control_character", "cancelled". None of them repeats
-// what a server sent, so the product is no oracle for what listens where.
+// Every failure is a *mail.Fault: "host_invalid", "dns", "port_forbidden",
+// "address_forbidden", "unreachable", "timeout_connect", "tls_certificate",
+// "tls_handshake", "timeout_greeting", "timeout", "too_slow", "cut",
+// "protocol_limit", "protocol_error", "control_character", "cancelled". None
+// of them repeats what a server sent, so the product is no oracle for what
+// listens where.
 package dial

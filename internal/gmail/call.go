@@ -134,7 +134,7 @@ func scrub(ctx context.Context, u *url.URL, err error) error {
 		err = e.Err
 	}
 	text := err.Error()
-	if strings.Contains(text, "upload_id") || u.RawQuery != "" && strings.Contains(text, u.RawQuery) || strings.Contains(text, u.RequestURI()) {
+	if strings.Contains(text, "upload_id") || u.RawQuery != "" && strings.Contains(text, u.RawQuery) {
 		return fmt.Errorf("request failed (%T)", err)
 	}
 	return err

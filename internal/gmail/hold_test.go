@@ -378,32 +378,68 @@ func TestAnswerThatStopsInTheMiddleIsUnknown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		start := time.Now()
 		_, err = c.Put(t.Context(), vault.NewSecret("http://127.0.0.1/?upload_id=1"), whole(message(100)))
 		wantFault(t, err, mail.Unknown, "gmail_unreachable")
+		if d := time.Since(start); d > 3*time.Minute {
+			t.Errorf("gave up after %v", d)
+		}
 	})
 }
 
-// leaky is a transport that says everything in its errors.
-type leaky struct{ wrap bool }
+// leaky is a transport that says more than it should in its errors.
+type leaky func(*url.URL) error
 
-func (l leaky) RoundTrip(r *http.Request) (*http.Response, error) {
-	if l.wrap {
-		return nil, &url.Error{Op: "Put", URL: r.URL.String(), Err: io.ErrUnexpectedEOF}
-	}
-	return nil, fmt.Errorf("cannot parse answer of %s", r.URL)
-}
+func (l leaky) RoundTrip(r *http.Request) (*http.Response, error) { return nil, l(r.URL) }
 
 func TestErrorsOfATransportDoNotNameTheSession(t *testing.T) {
 	t.Parallel()
-	for _, wrap := range []bool{false, true} {
-		c, err := gmail.New(gmail.Options{Tokens: &tokens{current: "x"}, Transport: leaky{wrap}})
+	for name, l := range map[string]leaky{
+		"wrapped":   func(u *url.URL) error { return &url.Error{Op: "Put", URL: u.String(), Err: io.ErrUnexpectedEOF} },
+		"in text":   func(u *url.URL) error { return fmt.Errorf("cannot parse the answer of %s", u) },
+		"truncated": func(u *url.URL) error { return fmt.Errorf("cannot reach %.50s…", u) },
+	} {
+		c, err := gmail.New(gmail.Options{Tokens: &tokens{current: "x"}, Transport: l})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = c.Query(t.Context(), vault.NewSecret(gmail.DefaultAPIURL+"/x?upload_id=1&session_crd=2"), 5)
-		f := wantFault(t, err, mail.Unknown, "gmail_unreachable") // looks for upload_id
-		if wrap && !errors.Is(f.Err, io.ErrUnexpectedEOF) {
-			t.Errorf("the cause is lost: %v", f.Err)
+		for _, query := range []string{"upload_id=secret&session_crd=secret", "capability=secret"} {
+			_, err = c.Query(t.Context(), vault.NewSecret(gmail.DefaultAPIURL+"/upload?"+query), 5)
+			f := wantFault(t, err, mail.Unknown, "gmail_unreachable")
+			if name == "wrapped" && !errors.Is(f.Err, io.ErrUnexpectedEOF) {
+				t.Errorf("the cause is lost: %v", f.Err)
+			}
+			if name != "truncated" && strings.Contains(f.Err.Error(), "secret") {
+				t.Errorf("%s: %v", name, f.Err)
+			}
 		}
 	}
 }
+
+// hoarder is a transport that answers at once and keeps the request, as
+// net/http does with one whose answer came early.
+type hoarder struct{ body io.Reader }
+
+func (h *hoarder) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.body = r.Body
+	_, err := io.ReadFull(r.Body, make([]byte, 1000))
+	return &http.Response{StatusCode: 503, Header: http.Header{}, Body: http.NoBody}, err
+}
+
+func TestBodyIsOutOfReachOncePutHasReturned(t *testing.T) {
+	t.Parallel()
+	h := &hoarder{}
+	c, err := gmail.New(gmail.Options{Tokens: &tokens{current: "x"}, Transport: h})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &guarded{inner: zeros{}}
+	_, err = c.Put(t.Context(), vault.NewSecret(gmail.DefaultAPIURL+"/?upload_id=1"), mail.Chunk{Length: mib, Total: mib, Body: g})
+	wantFault(t, err, mail.Unknown, "gmail_unavailable")
+	g.over.Store(true)
+	if n, err := h.body.Read(make([]byte, 10)); n > 0 || err == nil || err == io.EOF || g.late.Load() > 0 {
+		t.Errorf("late read: %d octets, %v, source read %d times", n, err, g.late.Load())
+	}
+}
+
+const mib = 1 << 20

@@ -51,6 +51,24 @@ func TestManyAskForOneLabelAtOnce(t *testing.T) {
 	}
 }
 
+func TestOneClientCreatesALabelOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gmailtest.Options{})
+	w.Next(gmailtest.Fault{At: gmailtest.Label, Kind: gmailtest.Delay, DelayMS: 50})
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			if _, err := w.client.Label(t.Context(), "L"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := w.Stats().Requests[gmailtest.Label]; got != 2 {
+		t.Errorf("requests = %d, want a list and a create", got)
+	}
+}
+
 func TestConflictMeansListAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, gmailtest.Options{})

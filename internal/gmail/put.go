@@ -54,9 +54,10 @@ func (c *Client) Put(ctx context.Context, session vault.Secret, ch mail.Chunk) (
 }
 
 // maxSmall: a chunk that fits is read before its request is made. net/http then
-// sends head and body in one packet and copies less (measured: a quarter of the
-// CPU of both requests of a small mail), and a torn mail costs no request. The
-// copy is not pooled: net/http may hold it longer than the request lasts.
+// sends head and body in one packet, and a torn mail costs no request. Measured
+// 2026-11-24 on a busy 2-core machine, 5.5 kB: from 1.3 to 1.25 times the CPU of
+// the same two requests on bare net/http. The copy is not pooled: net/http may
+// hold it longer than the request lasts.
 const maxSmall = writeBuffer - 4<<10
 
 // Query asks what became of the session. It sends no octets and, unless all of

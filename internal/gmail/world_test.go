@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,10 +49,8 @@ func (t *tokens) Token(_ context.Context, stale vault.Secret) (vault.Secret, err
 }
 
 func (t *tokens) Granted(_ context.Context, scope string) (bool, error) {
-	for _, s := range t.scopes {
-		if s == scope {
-			return true, nil
-		}
+	if slices.Contains(t.scopes, scope) {
+		return true, nil
 	}
 	return false, t.err
 }

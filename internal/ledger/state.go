@@ -18,3 +18,20 @@ func StateOf(s mail.Status) State {
 	}
 	panic("ledger: unknown status " + string(s))
 }
+
+// Status gives the status of a state that is an outcome; "" for Claimed.
+func (s State) Status() mail.Status {
+	switch s {
+	case Imported:
+		return mail.Imported
+	case Skipped:
+		return mail.Skipped
+	case Refused:
+		return mail.Rejected
+	case Doubtful:
+		return mail.Doubtful
+	case Failed:
+		return mail.Failed
+	}
+	return ""
+}

@@ -199,8 +199,7 @@ func TestReadingAHeaderAllocatesLittle(t *testing.T) {
 		h.Get("Message-ID")
 		h.SenderDomain()
 	})
-	// Measured 2026-10: ParseHeader 0 or 1, Get 1, SenderDomain 4 (value, stripped text, domain, lower case).
-	t.Logf("allocations: %v", got)
+	// Measured 2026-11, Go 1.26.8, linux/amd64: 6.
 	if got > 8 {
 		t.Errorf("allocations = %v, want at most 8", got)
 	}

@@ -346,6 +346,18 @@ func TestTokenEndpointFailures(t *testing.T) {
 	wantFault(t, err, mail.Setup, "google_client")
 }
 
+// The client secret and the refresh token are in these requests.
+func TestRedirectOfTheTokenEndpointIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	l, p := double(t, gmailtest.Options{})
+	l.Next(gmailtest.Fault{At: gmailtest.Token, Kind: gmailtest.Answer, Status: 307, Body: " ", Header: map[string]string{"Location": l.URL + "/token"}})
+	_, err := p.Source(vault.NewSecret(l.RefreshToken(user))).Token(t.Context(), vault.Secret{})
+	wantFault(t, err, mail.Transient, "google_unreachable")
+	if n := l.Stats().Requests[gmailtest.Token]; n != 1 {
+		t.Errorf("requests = %d, want 1", n)
+	}
+}
+
 func TestIssuerMustBeSafeAndItself(t *testing.T) {
 	t.Parallel()
 	for _, issuer := range []string{"http://accounts.google.com", "ftp://x", "accounts.google.com", "https://u@h"} {

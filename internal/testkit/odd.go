@@ -7,7 +7,9 @@ type OddMail struct {
 	Name string
 	Raw  []byte
 	// GmailRefuses: import answers 400, because From is not exactly one field
-	// with an address; the mail is then recorded as refused.
+	// with an address, or there is nothing to import; the mail is then
+	// recorded as refused. Forms of From of which nobody knows what Gmail does
+	// with them (a BOM or a fold within the address) are not among these mails.
 	GmailRefuses bool
 }
 
@@ -32,10 +34,9 @@ func Odd() []OddMail {
 	add("header only, no blank line", false, ordinaryFields("headeronly"))
 	add("header only, no last line end", false, strings.TrimSuffix(ordinaryFields("headercut"), "\r\n"))
 	add("header and blank line, no body", false, ordinaryFields("nobody")+"\r\n")
-	add("BOM first", false, "\xef\xbb\xbf"+ordinaryFields("bom")+"\r\nbody\r\n")
+	add("BOM first", false, "\xef\xbb\xbfX-First: 1\r\n"+ordinaryFields("bom")+"\r\nbody\r\n")
 	add("mbox From line first", false, "From odd@odd.example Tue Mar  3 10:00:00 2026\r\n"+ordinaryFields("mbox")+"\r\nbody\r\n")
 	add("header of 300 KB", false, ordinaryFields("300kb")+strings.Repeat("X-Filler: "+strings.Repeat("f", 68)+"\r\n", 3840)+"\r\nbody\r\n")
-	add("header of 300 KB before From", false, strings.Repeat("X-Filler: "+strings.Repeat("f", 68)+"\r\n", 3840)+ordinaryFields("300kbfirst")+"\r\nbody\r\n")
 	add("header of 100,000 lines", false, ordinaryFields("lines100k")+strings.Repeat("X: y\r\n", 100_000)+"\r\nbody\r\n")
 	add("empty message", true, "")
 	add("one blank line", true, "\r\n")
@@ -76,7 +77,10 @@ type oddField struct {
 // oddFields are oddities of single fields.
 func oddFields() []oddField {
 	odd := func(name, replaced string, by ...string) oddField {
-		return oddField{name, false, append(by, fieldsBut(name, replaced)...)}
+		return oddField{name, false, append(fieldsBut(name, replaced), by...)}
+	}
+	first := func(name, line string) oddField {
+		return oddField{name, false, append([]string{line}, fieldsBut(name)...)}
 	}
 	refused := func(o oddField) oddField { o.refused = true; return o }
 	return []oddField{
@@ -84,14 +88,14 @@ func oddFields() []oddField {
 		refused(odd("empty From", "From:", "From:")),
 		refused(odd("several From", "From:", "From: a@one.example", "From: b@two.example")),
 		refused(odd("From without address", "From:", "From: MAILER-DAEMON (Mail Delivery System)")),
-		odd("From with two addresses", "From:", "From: a@one.example, b@two.example"),
+		odd("From with two addresses", "From:", "From: A <a@one.example>, B <b@two.example>"),
 		odd("From with markup", "From:", `From: "<script>alert(1)</script>" <xss@odd.example>`),
 		odd("From with bidi controls", "From:", "From: \"\u202emoc.knab@nimda\u202c\" <bidi@odd.example>"),
 		odd("From with NUL", "From:", "From: \"N\x00UL\" <nul@odd.example>"),
 		odd("From with 8-bit name", "From:", "From: M\xfcller <latin1@odd.example>"),
 		odd("From with address in its name", "From:", "From: admin@bank.example <x@odd.example>"),
 		odd("From of an international domain", "From:", "From: x@m\u00fcnchen.example"),
-		odd("From folded weirdly", "From:", "From:\r\n \r\n\t=?utf-8?Q?Odd?=\r\n   <odd@\r\n odd.example>"),
+		odd("From folded weirdly", "From:", "From:\r\n \r\n\t=?utf-8?Q?Odd?=\r\n   <odd@odd.example>"),
 		odd("space before the colon", "From:", "From : odd@odd.example"),
 		odd("no Date", "Date:"),
 		odd("Date in year 1", "Date:", "Date: Mon, 01 Jan 0001 00:00:00 +0000"),
@@ -104,8 +108,8 @@ func oddFields() []oddField {
 		odd("Message-ID shared, second", "Message-ID:", "Message-ID: <shared@odd.example>"),
 		odd("8-bit header", "Subject:", "Subject: gr\xfc\xdfe \xff\xfe"),
 		odd("NUL in the header", "Subject:", "Subject: nul \x00 nul"),
-		odd("line without colon in the header", "To:", "this is no field", "To: me@old.example"),
-		odd("continuation first", "To:", " of no field at all", "To: me@old.example"),
+		first("line without colon first", "this is no field"),
+		first("continuation first", " of no field at all"),
 		odd("folded weirdly", "Subject:", "Subject:\r\n\t\r\n \r\n  folded\r\n\tand folded again \r\n "),
 		odd("header line of 1 MB", "Subject:", "Subject: "+strings.Repeat("s", 1<<20)),
 		odd("lone CR in the header", "Subject:", "Subject: a\rBcc: hidden@odd.example"),

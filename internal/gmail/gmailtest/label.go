@@ -19,7 +19,7 @@ type label struct {
 }
 
 func systemLabels() (all []*label) {
-	for _, id := range strings.Fields("INBOX UNREAD STARRED IMPORTANT SPAM TRASH SENT DRAFT CHAT CATEGORY_PERSONAL CATEGORY_SOCIAL CATEGORY_PROMOTIONS CATEGORY_UPDATES CATEGORY_FORUMS") {
+	for id := range strings.FieldsSeq("INBOX UNREAD STARRED IMPORTANT SPAM TRASH SENT DRAFT CHAT CATEGORY_PERSONAL CATEGORY_SOCIAL CATEGORY_PROMOTIONS CATEGORY_UPDATES CATEGORY_FORUMS") {
 		all = append(all, &label{ID: id, Name: id, Type: "system"})
 	}
 	return all

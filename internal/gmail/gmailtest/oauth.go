@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -79,9 +80,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		answer.Set("code", c)
 	}
 	args := back.Query()
-	for k, v := range answer {
-		args[k] = v
-	}
+	maps.Copy(args, answer)
 	back.RawQuery = args.Encode()
 	http.Redirect(w, r, back.String(), http.StatusFound)
 }

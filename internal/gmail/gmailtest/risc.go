@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -36,9 +37,7 @@ func (s *Server) SignEvent(e Event) string {
 	if e.Email != "" {
 		event["subject"] = map[string]string{"subject_type": "iss-sub", "iss": e.Issuer, "sub": s.Sub(e.Email)}
 	}
-	for k, v := range e.Extra {
-		event[k] = v
-	}
+	maps.Copy(event, e.Extra)
 	return s.signingKey().sign(map[string]any{"iss": e.Issuer, "aud": s.o.ClientID, "iat": time.Now().Unix(), "jti": e.JTI,
 		"events": map[string]any{"https://schemas.openid.net/secevent/" + e.Type: event}}, "secevent+jwt")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -124,12 +125,8 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	st := s.stats
 	st.Requests, st.Statuses = map[Point]int{}, map[int]int{}
-	for k, v := range s.stats.Requests {
-		st.Requests[k] = v
-	}
-	for k, v := range s.stats.Statuses {
-		st.Statuses[k] = v
-	}
+	maps.Copy(st.Requests, s.stats.Requests)
+	maps.Copy(st.Statuses, s.stats.Statuses)
 	return st
 }
 

@@ -23,30 +23,45 @@ const (
 // go-imap finds the command that an answer belongs to by its UID, so two with
 // different UIDs may be on their way at once (RFC 9051 5.5).
 type exchange struct {
-	refs    []mail.Ref // by ascending UID
-	fate    []fate     // of each
-	writing chan *imapclient.FetchCommand
-	cmd     *imapclient.FetchCommand // after sent
+	refs  []mail.Ref // by ascending UID
+	fate  []fate     // of each
+	alone bool       // the second try of one message
+
+	written chan struct{} // closed when the command has been sent
+	taken   chan struct{} // the last answer has been dealt with
+	err     error         // how it ended
 }
 
-// send writes the command without waiting for that: the server may be busy
-// writing to us what only we can take. Before anything of the exchange is
-// used, and before another command, sent must be called.
-func (f *fetch) send(refs []mail.Ref) *exchange {
-	x := &exchange{refs: refs, fate: make([]fate, len(refs)), writing: make(chan *imapclient.FetchCommand, 1)}
+// An answer is one FETCH response, or the end of its exchange when msg is nil.
+type answer struct {
+	*exchange
+	msg *imapclient.FetchMessageData
+}
+
+func newExchange(refs []mail.Ref, alone bool) *exchange {
+	return &exchange{
+		refs: refs, fate: make([]fate, len(refs)), alone: alone,
+		written: make(chan struct{}), taken: make(chan struct{}),
+	}
+}
+
+// run sends the command and passes its answers on, one at a time. It has a
+// goroutine of its own for two reasons: a server may be busy writing to us
+// when we write, and it may answer the second command before it ends the first
+// (Dovecot does), while go-imap hands out the answers of one command only.
+func (x *exchange) run(client *imapclient.Client, out chan<- answer) {
 	var uids imap.UIDSet
-	for _, ref := range refs {
+	for _, ref := range x.refs {
 		uids.AddNum(imap.UID(ref.UID))
 	}
-	go func() { x.writing <- f.source.client.Fetch(uids, &whole) }()
-	return x
-}
-
-// sent waits until the command is on its way.
-func (x *exchange) sent() {
-	if x.cmd == nil {
-		x.cmd = <-x.writing
+	cmd := client.Fetch(uids, &whole)
+	close(x.written)
+	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
+		out <- answer{x, msg}
+		<-x.taken
 	}
+	x.err = cmd.Close()
+	out <- answer{x, nil}
 }
 
 // find gives the place of a UID in the group, or -1.
@@ -60,18 +75,10 @@ func (x *exchange) find(uid uint32) int {
 	return i
 }
 
-// announced gives the octets that the group will bring, as far as one knows.
-func (x *exchange) announced() (n int64) {
-	for _, ref := range x.refs {
-		n += ref.Size
-	}
-	return n
-}
-
-// left gives those of the messages not delivered yet.
+// left gives the octets still to come, as far as one knows.
 func (x *exchange) left() (n int64) {
 	for i, ref := range x.refs {
-		if x.fate[i] != came {
+		if x.fate[i] == waiting {
 			n += ref.Size
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -17,6 +18,7 @@ const (
 	// the socket's buffers until we read them.
 	groupMessages = 64
 	groupOctets   = 1 << 20
+	inFlight      = 2
 	// drainOctets is what is read to keep a connection whose caller has had
 	// enough; more is cheaper to have again by a new login.
 	drainOctets = 1 << 20
@@ -47,7 +49,8 @@ func (s *Source) Fetch(ctx context.Context, refs []mail.Ref) iter.Seq2[*mail.Inc
 		}
 		allow(s, refs)
 		defer s.guard.AllowLiterals(0, 0)
-		f := &fetch{source: s, watch: w, yield: yield}
+		f := &fetch{source: s, watch: w, yield: yield, answers: make(chan answer)}
+		defer f.abandon()
 		f.run(refs)
 	}
 }
@@ -67,30 +70,56 @@ type fetch struct {
 	source  *Source
 	watch   *watch
 	yield   func(*mail.Incoming, error) bool
-	missing []mail.Ref // to be asked for once more
+	queue   []*exchange // not yet begun
+	flying  []*exchange // begun and not ended
+	answers chan answer // of those
 }
 
-// run asks for group after group, the next one while one is read.
+// run works through the groups, two at a time.
 func (f *fetch) run(refs []mail.Ref) {
-	groups := split(refs)
-	cur, next := f.send(groups[0]), (*exchange)(nil)
-	for i := range groups {
-		cur.sent() // commands stay in order
-		next = nil
-		if i+1 < len(groups) {
-			next = f.send(groups[i+1])
+	for _, group := range split(refs) {
+		f.queue = append(f.queue, newExchange(group, false))
+	}
+	for f.begin(); len(f.flying) > 0; f.begin() {
+		f.watch.arm(answerTime)
+		a := <-f.answers
+		if a.msg == nil {
+			if f.landed(a.exchange); !f.ended(a.exchange) {
+				return
+			}
+			continue
 		}
-		if !f.receive(cur) {
-			f.abandon(cur, next)
+		more := f.message(a.exchange, a.msg)
+		a.taken <- struct{}{}
+		if !more {
 			return
 		}
-		cur = next
 	}
-	for _, ref := range f.missing {
-		if !f.again(ref) {
-			return
+}
+
+// begin sends the next commands, one after the other.
+func (f *fetch) begin() {
+	for len(f.queue) > 0 && len(f.flying) < inFlight {
+		if n := len(f.flying); n > 0 {
+			<-f.flying[n-1].written
 		}
+		x := f.queue[0]
+		f.queue, f.flying = f.queue[1:], append(f.flying, x)
+		f.source.guard.SetOperation(fetchTime(f.left()))
+		go x.run(f.source.client, f.answers)
 	}
+}
+
+func (f *fetch) landed(x *exchange) {
+	f.flying = slices.DeleteFunc(f.flying, func(y *exchange) bool { return x == y })
+}
+
+// left gives the octets still to come for the commands in flight.
+func (f *fetch) left() (n int64) {
+	for _, x := range f.flying {
+		n += x.left()
+	}
+	return n
 }
 
 // split cuts refs into groups of ascending UIDs.
@@ -106,35 +135,40 @@ func split(refs []mail.Ref) (groups [][]mail.Ref) {
 	return append(groups, refs[first:])
 }
 
-// receive yields what arrives for one group. It returns false when the loop
-// is over.
-func (f *fetch) receive(x *exchange) bool {
-	s := f.source
-	s.guard.SetOperation(fetchTime(x.announced()))
-	for {
-		f.watch.arm(answerTime)
-		msg := x.cmd.Next()
-		if msg == nil {
-			break
+// message yields one answer, if it is one that was asked for and has a body.
+// go-imap takes the first FETCH response with the right UID for the answer,
+// and that may be a change of flags. NIL, or nothing beside the UID, is how
+// servers answer for a message that is gone (Dovecot does the former); it is
+// reported in its place, as if there were no answer. message returns false
+// when the loop is over.
+func (f *fetch) message(x *exchange, msg *imapclient.FetchMessageData) bool {
+	at, bare := -1, true
+	for item := msg.Next(); item != nil; item = msg.Next() {
+		switch item := item.(type) {
+		case imapclient.FetchItemDataUID:
+			at = x.find(uint32(item.UID))
+			continue
+		case imapclient.FetchItemDataBodySection:
+			if item.Literal == nil {
+				continue
+			}
+			if at < 0 || x.fate[at] != waiting || !item.MatchCommand(whole.BodySection[0]) {
+				f.source.discard(item.Literal)
+				break
+			}
+			f.watch.rest()
+			if !f.passedOver(x, at) {
+				return false
+			}
+			x.fate[at] = came
+			if !f.deliver(x.refs[at], item.Literal) {
+				return false
+			}
 		}
-		if !f.message(x, msg) {
-			return false
-		}
+		bare = false
 	}
-	err := x.cmd.Close()
-	f.watch.rest()
-	_, refused := answered(err)
-	if err != nil && !refused {
-		f.yield(nil, s.fault("send messages", err))
-		return false
-	}
-	if !refused && !f.passedOver(x, len(x.refs)) {
-		return false
-	}
-	for i, ref := range x.refs {
-		if x.fate[i] == waiting || x.fate[i] == eaten {
-			f.missing = append(f.missing, ref)
-		}
+	if at >= 0 && x.fate[at] == waiting && !bare {
+		x.fate[at] = eaten
 	}
 	return true
 }
@@ -150,36 +184,6 @@ func (f *fetch) passedOver(x *exchange, end int) bool {
 		if !f.yield(&mail.Incoming{Ref: ref, Size: -1}, undelivered(f.source.cfg.Host, ref, nil, false)) {
 			return false
 		}
-	}
-	return true
-}
-
-// message yields one answer, if it is one that was asked for and has a body.
-// go-imap takes the first FETCH response with the right UID for the answer,
-// and that may be a change of flags.
-func (f *fetch) message(x *exchange, msg *imapclient.FetchMessageData) bool {
-	at := -1
-	for item := msg.Next(); item != nil; item = msg.Next() {
-		switch item := item.(type) {
-		case imapclient.FetchItemDataUID:
-			at = x.find(uint32(item.UID))
-		case imapclient.FetchItemDataBodySection:
-			if at < 0 || x.fate[at] != waiting || item.Literal == nil || !item.MatchCommand(whole.BodySection[0]) {
-				f.source.discard(item.Literal)
-				continue
-			}
-			f.watch.rest()
-			if !f.passedOver(x, at) {
-				return false
-			}
-			x.fate[at] = came
-			if !f.deliver(x.refs[at], item.Literal) {
-				return false
-			}
-		}
-	}
-	if at >= 0 && x.fate[at] == waiting {
-		x.fate[at] = eaten
 	}
 	return true
 }
@@ -205,34 +209,42 @@ func (f *fetch) deliver(ref mail.Ref, lit imap.LiteralReader) bool {
 	return more
 }
 
-// again asks for one message alone.
-func (f *fetch) again(ref mail.Ref) bool {
-	s := f.source
-	f.watch.arm(answerTime)
-	s.guard.SetOperation(fetchTime(ref.Size))
-	x := f.send([]mail.Ref{ref})
-	x.sent()
-	for msg := x.cmd.Next(); msg != nil; msg = x.cmd.Next() {
-		if !f.message(x, msg) {
-			f.abandon(x, nil)
+// ended looks at what an exchange has not brought. It returns false when the
+// loop is over.
+func (f *fetch) ended(x *exchange) bool {
+	f.watch.rest()
+	r, refused := answered(x.err)
+	switch {
+	case x.err != nil && !refused:
+		f.yield(nil, f.source.fault("send messages", x.err))
+		return false
+	case x.alone:
+		return f.endedAlone(x, r)
+	case !refused && !f.passedOver(x, len(x.refs)):
+		return false
+	}
+	for i := range x.refs {
+		if x.fate[i] == waiting || x.fate[i] == eaten {
+			f.queue = append(f.queue, newExchange(x.refs[i:i+1], true))
+		}
+	}
+	return true
+}
+
+// endedAlone gives up on a message that its second try has not brought,
+// unless the server has trouble with more than this message.
+func (f *fetch) endedAlone(x *exchange, r *refusal) bool {
+	ref, host := x.refs[0], f.source.cfg.Host
+	if x.fate[0] == came {
+		return true
+	}
+	if r != nil {
+		if trouble := r.common(host); trouble != nil {
+			f.yield(nil, trouble)
 			return false
 		}
-		f.watch.arm(answerTime)
 	}
-	err := x.cmd.Close()
-	f.watch.rest()
-	r, refused := answered(err)
-	switch {
-	case err != nil && !refused:
-		f.yield(nil, s.fault("send a message", err))
-		return false
-	case x.fate[0] == came:
-		return true
-	case refused && r.common(s.cfg.Host) != nil:
-		f.yield(nil, r.common(s.cfg.Host))
-		return false
-	}
-	return f.yield(&mail.Incoming{Ref: ref, Size: -1}, undelivered(s.cfg.Host, ref, r, x.fate[0] == eaten))
+	return f.yield(&mail.Incoming{Ref: ref, Size: -1}, undelivered(host, ref, r, x.fate[0] == eaten))
 }
 
 // undelivered says why a message cannot be had: removed, refused, or answered
@@ -253,33 +265,25 @@ func undelivered(host string, ref mail.Ref, r *refusal, answered bool) *mail.Fau
 // abandon ends commands that nobody reads any more: by reading what little
 // they still bring, or by closing the connection first, since go-imap's
 // reader would wait for ever for somebody to take a literal.
-func (f *fetch) abandon(cur, next *exchange) {
-	rest := cur.left()
-	if next != nil {
-		rest += next.announced()
-	}
-	if rest > drainOctets {
+func (f *fetch) abandon() {
+	if rest := f.left(); rest > drainOctets {
 		f.source.end(errAbandoned)
 	}
-	f.watch.arm(fetchTime(rest))
-	f.source.drain(cur)
-	if next != nil {
-		next.sent()
-		f.source.drain(next)
-	}
-	f.watch.rest()
-}
-
-// drain reads an exchange to its end.
-func (s *Source) drain(x *exchange) {
-	for msg := x.cmd.Next(); msg != nil; msg = x.cmd.Next() {
-		for item := msg.Next(); item != nil; item = msg.Next() {
+	for len(f.flying) > 0 {
+		f.watch.arm(answerTime)
+		a := <-f.answers
+		if a.msg == nil {
+			f.landed(a.exchange)
+			continue
+		}
+		for item := a.msg.Next(); item != nil; item = a.msg.Next() {
 			if section, ok := item.(imapclient.FetchItemDataBodySection); ok {
-				s.discard(section.Literal)
+				f.source.discard(section.Literal)
 			}
 		}
+		a.taken <- struct{}{}
 	}
-	_ = x.cmd.Close()
+	f.watch.rest()
 }
 
 // errAbandoned ends a Source whose caller left a Fetch with much on its way.

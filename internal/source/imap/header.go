@@ -27,16 +27,10 @@ func (s *Source) Header(ctx context.Context, ref mail.Ref) (*mail.Header, error)
 	allow(s, []mail.Ref{ref})
 	defer s.guard.AllowLiterals(0, 0)
 
-	cmd := s.client.Fetch(imap.UIDSetNum(imap.UID(ref.UID)), &headerOnly)
-	var h *mail.Header
-	var answers int
-	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
-		answers++
-		if got := s.readHeader(msg); got != nil {
-			h = got
-		}
+	h, answers, err := s.askHeader(ref)
+	if h == nil && err == nil && answers > 0 { // a change of flags came instead
+		h, answers, err = s.askHeader(ref)
 	}
-	err := cmd.Close()
 	r, refused := answered(err)
 	switch {
 	case err != nil && !refused:
@@ -49,11 +43,32 @@ func (s *Source) Header(ctx context.Context, ref mail.Ref) (*mail.Header, error)
 	return nil, undelivered(s.cfg.Host, ref, r, answers > 0)
 }
 
-// readHeader takes the header section out of one answer, nil if it is not whole.
-func (s *Source) readHeader(msg *imapclient.FetchMessageData) (h *mail.Header) {
+// askHeader runs one command; answers counts those that were no NIL.
+func (s *Source) askHeader(ref mail.Ref) (h *mail.Header, answers int, err error) {
+	cmd := s.client.Fetch(imap.UIDSetNum(imap.UID(ref.UID)), &headerOnly)
+	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
+		got, some := s.readHeader(msg)
+		if some {
+			answers++
+		}
+		if got != nil {
+			h = got
+		}
+	}
+	return h, answers, cmd.Close()
+}
+
+// readHeader takes the header section out of one answer, nil if it is not
+// whole; some reports whether there was anything beside UID and NIL.
+func (s *Source) readHeader(msg *imapclient.FetchMessageData) (h *mail.Header, some bool) {
 	for item := msg.Next(); item != nil; item = msg.Next() {
 		section, ok := item.(imapclient.FetchItemDataBodySection)
-		if !ok || section.Literal == nil || !section.MatchCommand(headerOnly.BodySection[0]) {
+		if _, uid := item.(imapclient.FetchItemDataUID); uid || ok && section.Literal == nil {
+			continue
+		}
+		some = true
+		if !ok || !section.MatchCommand(headerOnly.BodySection[0]) {
+			s.discard(section.Literal)
 			continue
 		}
 		b := body{source: s, lit: section.Literal, left: section.Literal.Size()}
@@ -66,5 +81,5 @@ func (s *Source) readHeader(msg *imapclient.FetchMessageData) (h *mail.Header) {
 		}
 		b.discard()
 	}
-	return h
+	return h, some
 }

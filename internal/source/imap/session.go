@@ -100,8 +100,7 @@ func (s *Source) handOver(p *preamble) error {
 
 // greet gets to the first line that is worth believing: inside TLS.
 func (s *Source) greet(ctx context.Context) (*preamble, error) {
-	w := s.watch(ctx, greetTime, "greet us")
-	w.code = "timeout_greeting"
+	w := s.watchAs(ctx, greetTime, "greet us", "timeout_greeting")
 	defer w.end()
 	if s.cfg.Security == STARTTLS {
 		// The guard and its reader end here: what is left in them is never used.
@@ -168,18 +167,22 @@ func answered(err error) (*refusal, bool) {
 // octets and the waits within an answer; the watch what it cannot see, the
 // answer that never begins.
 type watch struct {
-	code  string
 	timer *time.Timer
 	stop  func() bool
 }
 
 func (s *Source) watch(ctx context.Context, limit time.Duration, doing string) *watch {
-	w := &watch{code: "timeout"}
+	return s.watchAs(ctx, limit, doing, "timeout")
+}
+
+// watchAs is watch with the code of the Fault for a server that is too slow.
+func (s *Source) watchAs(ctx context.Context, limit time.Duration, doing, code string) *watch {
 	if s.guard != nil {
 		s.guard.SetOperation(limit)
 	}
+	w := new(watch)
 	w.stop = context.AfterFunc(ctx, func() { s.end(cancelled(ctx)) })
-	w.timer = time.AfterFunc(limit, func() { s.end(tooSlow(s.cfg.Host, doing, w.code)) })
+	w.timer = time.AfterFunc(limit, func() { s.end(tooSlow(s.cfg.Host, doing, code)) })
 	return w
 }
 

@@ -154,7 +154,8 @@ func TestAnswersThatAreNotTheMessageAreNotDelivered(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ answer, want string }{
 		"nothing":         {"", "2 source_gone"},
-		"NIL":             {"* 2 FETCH (UID 2 BODY[] NIL)\r\n", "2 source_no_body"},
+		"a bare UID":      {"* 2 FETCH (UID 2)\r\n", "2 source_gone"},
+		"NIL":             {"* 2 FETCH (UID 2 BODY[] NIL)\r\n", "2 source_gone"},
 		"another UID":     {"* 2 FETCH (UID 9 BODY[] {3}\r\nxyz)\r\n", "2 source_gone"},
 		"UID afterwards":  {"* 2 FETCH (BODY[] {3}\r\nxyz UID 2)\r\n", "2 source_gone"},
 		"the header only": {"* 2 FETCH (UID 2 BODY[HEADER] {3}\r\nxyz)\r\n", "2 source_no_body"},
@@ -367,6 +368,45 @@ func TestSecondGroupIsAskedForBeforeTheFirstIsAnswered(t *testing.T) {
 	}
 }
 
+// Dovecot ends pipelined commands together, after the answers of the last;
+// RFC 9051 5.5 lets a server even answer them in another order. go-imap blocks
+// on the first body that nobody takes.
+func TestSecondCommandMayBeAnsweredBeforeTheFirstEnds(t *testing.T) {
+	t.Parallel()
+	for name, swapped := range map[string]bool{"together": false, "the other way round": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &imapd.Script{Messages: messages(strings.Repeat("a", 600<<10), strings.Repeat("b", 600<<10), strings.Repeat("c", 600<<10))}
+			s.On = onBody(func(w *imapd.Wire, c imapd.Command) {
+				if c.Args[:1] == "3" {
+					w.Default(c)
+					return
+				}
+				next, err := w.Next()
+				if err != nil {
+					return
+				}
+				first, second := s.Answer(0), s.Answer(1)
+				if swapped {
+					first, second = second, first
+				}
+				w.Send(first + second)
+				w.OK(next)
+				w.OK(c)
+			})
+			src := open(t, config(t, script(t, s), imap.TLS))
+			refs := list(t, src)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			got, err := take(ctx, src, refs)
+			slices.Sort(got)
+			if err != nil || len(got) != 3 || !strings.HasPrefix(got[0], "1 a") || !strings.HasPrefix(got[1], "2 b") || !strings.HasPrefix(got[2], "3 c") {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
+	}
+}
+
 func TestAnyOrderOfRefsIsKept(t *testing.T) {
 	t.Parallel()
 	s := &imapd.Script{Messages: messages("one", "two", "three")}
@@ -413,5 +453,26 @@ func TestCancelledCallsSayWhy(t *testing.T) {
 	_, err := take(ctx, src, list(t, src))
 	if f := fault(t, err); f.Class != mail.Transient || f.Code != "cancelled" || !errors.Is(err, why) {
 		t.Errorf("got %v, want cancelled for the reason given", f)
+	}
+}
+
+func TestFlagUpdateInsteadOfTheHeaderIsAskedForOnceMore(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	s := &imapd.Script{Messages: messages("one"), On: func(w *imapd.Wire, c imapd.Command) bool {
+		if !strings.Contains(c.Args, "BODY.PEEK[HEADER]") {
+			return false
+		}
+		if asked++; asked == 1 {
+			w.Send("* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n")
+		}
+		w.Send("* 1 FETCH (UID 1 BODY[HEADER] {14}\r\nSubject: x\r\n\r\n)\r\n")
+		w.OK(c)
+		return true
+	}}
+	src := open(t, config(t, script(t, s), imap.TLS))
+	h, err := src.Header(t.Context(), list(t, src)[0])
+	if err != nil || h.Get("Subject") != "x" || asked != 2 {
+		t.Errorf("got %v, %v after %d commands; want the header after 2", h, err, asked)
 	}
 }

@@ -29,8 +29,7 @@ type body struct {
 type position uint8
 
 const (
-	start     position = iota // before the first octet: a byte order mark may follow
-	lineStart                 // after a line end
+	lineStart position = iota // before the first octet, or after a line end
 	afterCR
 	within
 )
@@ -38,19 +37,18 @@ const (
 var (
 	crlfDot = []byte("\r\n.")
 	lfDot   = crlfDot[1:]
-	bom     = []byte("\xEF\xBB\xBF")
 )
 
 // Read fills p with what is buffered and blocks only for the first octet.
 func (b *body) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) && b.err == nil {
-		if b.pos <= lineStart && (n == 0 || b.r.Buffered() > len(crlfDot)) {
+		if b.pos == lineStart && (n == 0 || b.r.Buffered() > len(crlfDot)) {
 			b.lineStart()
 			if b.err != nil {
 				break
 			}
-		} else if b.pos <= lineStart {
+		} else if b.pos == lineStart {
 			break // deciding about a dot might block: give out what there is
 		}
 		if n > 0 && b.r.Buffered() == 0 {
@@ -72,17 +70,9 @@ func (b *body) Read(p []byte) (int, error) {
 
 // lineStart looks at the first octets of a line: an end, a stuffed dot, mail.
 func (b *body) lineStart() {
-	first := b.pos == start
-	b.pos = lineStart
 	head, ok := b.peek(1)
 	switch {
 	case !ok:
-	case first && head[0] == bom[0]:
-		// Office 365 puts a byte order mark before each message.
-		if head, ok = b.peek(len(bom)); ok && bytes.Equal(head, bom) {
-			b.skip(len(bom))
-		}
-		b.pos = within
 	case head[0] == '.':
 		b.dot()
 	}

@@ -109,7 +109,10 @@ func TestCorpusArrivesByteForByte(t *testing.T) {
 	for i, raw := range mails {
 		raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
 		raw = bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))
-		want[i] = bytes.TrimPrefix(sourcetest.POP3Form(raw), []byte("\xEF\xBB\xBF"))
+		if len(raw) == 0 {
+			raw = []byte("\r\n") // Dovecot's answer to an empty file
+		}
+		want[i] = sourcetest.POP3Form(raw)
 	}
 	for _, way := range popWays(srv) {
 		src, err := pop3.New(realConfig(t, srv, way, way.Addr(), "ann", password)).Open(t.Context())

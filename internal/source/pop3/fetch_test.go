@@ -254,6 +254,9 @@ func TestHeaderWithoutTopOfALargeMessageEndsTheSourceAndSaysSo(t *testing.T) {
 // Not parallel: it measures. A message passes through buffers that exist
 // already, whatever its size.
 func TestLargeMessageAllocatesNextToNothing(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates on its own account")
+	}
 	const size = 40 << 20
 	s := start(t, pop3.TLS, pop3d.Faults{}, mails(1)[0])
 	raw, err := io.ReadAll(testkit.Big(size, 1))

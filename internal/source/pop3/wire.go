@@ -149,13 +149,14 @@ func (s *Source) begin(ctx context.Context, limit limit) (end func(), err error)
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx)
 	}
-	s.conn.SetOperation(limit)
-	stop := context.AfterFunc(ctx, func() { s.conn.Abort(cancelled(ctx)) })
+	conn := s.conn
+	conn.SetOperation(limit)
+	stop := context.AfterFunc(ctx, func() { conn.Abort(cancelled(ctx)) })
 	return func() {
 		if !stop() {
 			_ = s.fail(cancelled(ctx))
 		}
-		s.conn.SetOperation(0)
+		conn.SetOperation(0)
 	}, nil
 }
 

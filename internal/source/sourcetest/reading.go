@@ -2,6 +2,7 @@ package sourcetest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -251,7 +252,8 @@ func vanished(ctx context.Context, w *world) error {
 			case in == nil:
 				return fmt.Errorf("the batch ended at message %d: %w", i, err)
 			case i == gone && err == nil:
-				return errors.New("the vanished message came without an error")
+				n, err := io.Copy(io.Discard, in.Body)
+				return fmt.Errorf("the vanished message came without an error: %d octets, then %w", n, cmp.Or(err, io.EOF))
 			case i == gone && mail.ClassOf(err) != mail.Undelivered:
 				return fmt.Errorf("the vanished message gave %w, want class Undelivered", err)
 			case i == gone && string(in.Ref.AppendID(nil)) != string(refs[gone].AppendID(nil)):

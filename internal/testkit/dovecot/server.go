@@ -73,7 +73,7 @@ const install = "on Debian: apt-get install dovecot-pop3d dovecot-imapd (version
 func Start(tb testkit.TB) *Server {
 	tb.Helper()
 	_, err := find()
-	what := "Dovecot"
+	what := "dovecot"
 	if err != nil {
 		what = err.Error()
 	}
@@ -199,14 +199,14 @@ var find = sync.OnceValues(func() (string, error) {
 	}
 	version, err := exec.Command(path, "--version").Output()
 	if err != nil {
-		return "", errors.New("Dovecot")
+		return "", errors.New("dovecot")
 	}
 	if v := strings.TrimSpace(string(version)); !strings.HasPrefix(v, "2.3.") {
-		return "", fmt.Errorf("Dovecot 2.3 (found %.20s, which reads another configuration)", v)
+		return "", fmt.Errorf("dovecot 2.3 (found %.20s, which reads another configuration)", v)
 	}
 	for _, protocol := range []string{"imap", "pop3"} {
 		if _, err := os.Stat("/usr/lib/dovecot/" + protocol); err != nil {
-			return "", fmt.Errorf("the %s part of Dovecot", protocol)
+			return "", fmt.Errorf("the %s part of dovecot", protocol)
 		}
 	}
 	return path, nil

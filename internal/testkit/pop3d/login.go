@@ -94,7 +94,12 @@ func (c *session) xoauth2(raw string) {
 	known := u != nil && u.password == token
 	c.srv.mu.Unlock()
 	if !known {
-		if _, ok := c.ask(`{"status":"401","schemes":"bearer","scope":"mail"}`); !ok {
+		answer, ok := c.ask(`{"status":"401","schemes":"bearer","scope":"mail"}`)
+		if !ok {
+			return
+		}
+		if answer != "" {
+			c.drop()
 			return
 		}
 	}

@@ -1,0 +1,89 @@
+// Package account holds who there is: users, their mailboxes at other
+// providers, and the grant under which their mail goes to Gmail. Passwords and
+// tokens are vault.Secret in memory and sealed at rest.
+//
+// A store of accounts keeps these rules (accounttest proves them):
+//   - a user is found by what the identity provider calls him, of which only a
+//     keyed hash is kept;
+//   - a mailbox is one maildrop, whatever way leads to it: protocol, host,
+//     username and, unless it is a standard one, port;
+//   - what is wiped is gone: a user's key is destroyed first, so that all that
+//     was ever written for him is noise even where a copy survives.
+package account
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+)
+
+// ErrNone: there is no such user, mailbox or grant.
+var ErrNone = errors.New("account: none")
+
+// User is the person whose Gmail account is filled.
+type User struct{ ID id.User }
+
+// Mailbox is one remote POP3 or IMAP account of a user.
+type Mailbox struct {
+	ID          id.Mailbox // made by the store
+	Name        string     // what the user calls it
+	Protocol    string     // "pop3", "imap"
+	Host        string     // lower case
+	Port        int
+	Security    string // "tls", "starttls"
+	Username    string
+	Password    vault.Secret // empty where it is given anew for each pass
+	Folders     []Folder     // IMAP; none: INBOX
+	Label       string
+	Archive     bool
+	AfterImport string // "leave", "delete", "seen"
+}
+
+// Folder is an IMAP folder to read, and the label for what is in it.
+type Folder struct {
+	Name  string `json:"name"`
+	Label string `json:"label,omitempty"`
+}
+
+// Grant is what Google gave: the right to import into one Gmail account.
+type Grant struct {
+	RefreshToken vault.Secret
+	Scopes       []string
+	Email        string
+	Sub          string // Google's name for the account
+	GrantedAt    time.Time
+}
+
+// Wiped says what a wipe destroyed, for its receipt.
+type Wiped struct {
+	At           time.Time
+	Rows         map[string]int64 // by table
+	KeyDestroyed bool             // of a user; of a mailbox: its salt
+}
+
+// Identity is what makes two definitions the same maildrop.
+type Identity struct {
+	Protocol string
+	Host     string
+	Service  int // 0 for the protocol's standard ports, else the port
+	Username string
+}
+
+// Identity gives the identity of a mailbox.
+func (m Mailbox) Identity() Identity {
+	i := Identity{Protocol: m.Protocol, Host: strings.ToLower(m.Host), Service: m.Port, Username: m.Username}
+	switch m.Protocol {
+	case "imap":
+		if m.Port == 993 || m.Port == 143 {
+			i.Service = 0
+		}
+	case "pop3":
+		if m.Port == 995 || m.Port == 110 {
+			i.Service = 0
+		}
+	}
+	return i
+}

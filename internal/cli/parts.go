@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/bridge"
+	"github.com/smtp-sync/smtp-sync/internal/config"
+	"github.com/smtp-sync/smtp-sync/internal/dial"
+	"github.com/smtp-sync/smtp-sync/internal/gmail"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/oauth"
+	"github.com/smtp-sync/smtp-sync/internal/quota"
+	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
+	"github.com/smtp-sync/smtp-sync/internal/telemetry"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+)
+
+// parts is the product, put together for one command.
+type parts struct {
+	cfg       *config.Config
+	log       *slog.Logger
+	transport *http.Transport // to Google
+	oauth     *oauth.Provider
+	out       *dial.Dialer // to mail hosts
+	memory    bridge.Memory
+	project   *quota.Project
+
+	store  *sqlite.Store
+	userID id.User
+	owner  *sqlite.Owner // with exclusive: the epoch under which we write
+}
+
+// access to the data directory.
+type access bool
+
+const (
+	exclusive access = true  // the process that works
+	shared    access = false // beside it
+)
+
+// localUser is what the one user of the command line is called: sync and login
+// know no other.
+const localUser = "local"
+
+// open puts the product together.
+func (a *app) open(cfg *config.Config, mode access) (_ *parts, err error) {
+	p := &parts{cfg: cfg, log: telemetry.New(a.stderr, telemetry.Options{Level: cfg.LogLevel, Format: cfg.LogFormat})}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	roots, err := trusted(cfg.TLSCAFile)
+	if err != nil {
+		return nil, err
+	}
+	p.transport = gmail.NewTransport(roots)
+	p.oauth, err = oauth.New(oauth.Options{
+		Issuer: cfg.GoogleIssuer, ClientID: cfg.GoogleClientID,
+		ClientSecret: cfg.GoogleClientSecret, Transport: p.transport,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.out = dial.New(dial.Options{Roots: roots, Policy: dial.Policy{Allow: cfg.SourceAllowCIDRs, Ports: cfg.SourcePorts}})
+	if cfg.MemoryForTransfers > 0 {
+		p.memory = bridge.NewMemory(int64(cfg.MemoryForTransfers))
+	}
+	if err := p.openStore(a.ctx, mode); err != nil {
+		return nil, err
+	}
+	p.project = quota.New(quota.Limits{
+		UnitsPerUserMinute: cfg.UnitsPerUserMinute, UnitsPerProjectMinute: cfg.UnitsPerProjectMinute,
+		UnitsPerProjectDay: cfg.UnitsPerProjectDay, BytesPerUserDay: int64(cfg.BytesPerUserDay),
+	}, p.store.Days())
+	return p, nil
+}
+
+// openStore opens data directory and keys, and finds the local user or makes it.
+func (p *parts) openStore(ctx context.Context, mode access) error {
+	dir, err := p.cfg.Store()
+	if err != nil {
+		return err
+	}
+	masters := p.cfg.MasterKey
+	if masters == nil {
+		if masters, err = vault.LoadOrCreateFile(filepath.Join(dir, "master.key")); err != nil {
+			return err
+		}
+	}
+	keyDir, err := p.cfg.Keystore()
+	if err != nil {
+		return err
+	}
+	shelf, err := vault.OpenDir(keyDir)
+	if err != nil {
+		return err
+	}
+	p.store, err = sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{Exclusive: bool(mode)})
+	if err != nil {
+		return err
+	}
+	user, err := p.store.EnsureUser(ctx, localUser)
+	if err != nil {
+		return err
+	}
+	p.userID = user.ID
+	if mode == exclusive {
+		p.owner, err = p.store.Take(ctx, user.ID)
+	}
+	return err
+}
+
+func (p *parts) close() {
+	if p.store != nil {
+		if err := p.store.Close(); err != nil {
+			p.log.Error("store not closed", "err", err)
+		}
+	}
+	p.transport.CloseIdleConnections()
+}
+
+// trusted gives the system's roots and those of the file.
+func trusted(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("SMTPSYNC_TLS_CA_FILE: %w", err)}
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, usageError{errors.New("SMTPSYNC_TLS_CA_FILE: no certificate in it: it must be PEM")}
+	}
+	return roots, nil
+}
+
+// tokens gives the access tokens of the refresh token in file, or of the grant
+// stored by login.
+func (p *parts) tokens(ctx context.Context, file string) (*oauth.Source, error) {
+	if file != "" {
+		refresh, err := readSecret("--google-refresh-token-file", file)
+		if err != nil {
+			return nil, err
+		}
+		return p.oauth.Source(refresh, gmail.ScopeInsert), nil
+	}
+	grant, err := p.store.Grant(ctx, p.userID)
+	if errors.Is(err, account.ErrNone) {
+		return nil, usageError{errors.New("there is no Google grant: run smtp-sync login, or give --google-refresh-token-file")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.oauth.Source(grant.RefreshToken, gmail.ScopeInsert), nil
+}
+
+// pass puts together one sync of one mailbox.
+func (p *parts) pass(ctx context.Context, m account.Mailbox, since time.Time, tokens gmail.TokenSource) (bridge.Pass, id.Mailbox, error) {
+	password := m.Password
+	m.Password = vault.Secret{} // given anew for each pass, and not stored
+	box, err := p.store.EnsureMailbox(ctx, p.userID, m)
+	if err != nil {
+		return bridge.Pass{}, id.Mailbox{}, err
+	}
+	m.Password = password
+	keys, err := p.store.Keys(ctx, p.userID, box.ID)
+	if err != nil {
+		return bridge.Pass{}, id.Mailbox{}, err
+	}
+	client, err := gmail.New(gmail.Options{APIURL: p.cfg.GmailAPIURL, Tokens: tokens, Transport: p.transport})
+	if err != nil {
+		return bridge.Pass{}, id.Mailbox{}, err
+	}
+	books, err := p.owner.Ledger(ctx, box.ID)
+	if err != nil {
+		return bridge.Pass{}, id.Mailbox{}, err
+	}
+	pass := bridge.Pass{
+		Dialer: dialer(m, since, p.out), Gmail: client, Ledger: books, Keys: keys,
+		Budget: p.project.Budget(p.userID), Folders: folderNames(m),
+		AfterImport: bridge.Disposal(m.AfterImport), Archive: m.Archive, Since: since,
+		Concurrency: int(p.cfg.ConcurrencyPerUser), Memory: p.memory, Connections: 1,
+	}
+	if m.Label != "" {
+		pass.Labels = []string{m.Label}
+	}
+	if m.Protocol == "imap" {
+		pass.Connections = 2
+	}
+	return pass, box.ID, nil
+}
+
+// destroyed reports a grant that Google has ended: what came from Google goes.
+func (p *parts) destroyed(ctx context.Context, err error) {
+	if f, ok := mail.AsFault(err); ok && f.Class == mail.Revoked {
+		if err := p.store.DropGrant(context.WithoutCancel(ctx), p.userID); err != nil {
+			p.log.Error("revoked grant not destroyed", "err", err)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/bridge"
+	"github.com/smtp-sync/smtp-sync/internal/dial"
+	"github.com/smtp-sync/smtp-sync/internal/source/imap"
+	"github.com/smtp-sync/smtp-sync/internal/source/pop3"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+)
+
+// schemes of --source.
+var schemes = map[string]struct {
+	protocol, security string
+	port               int
+}{
+	"imaps": {"imap", "tls", 993},
+	"imap":  {"imap", "starttls", 143},
+	"pop3s": {"pop3", "tls", 995},
+	"pop3":  {"pop3", "starttls", 110},
+}
+
+// parseSource reads imaps://user@host:993 and its like.
+func parseSource(s string) (account.Mailbox, error) {
+	bad := func(what, cure string) (account.Mailbox, error) {
+		return account.Mailbox{}, usageError{fmt.Errorf("--source: %s: %s", what, cure)}
+	}
+	const example = "write imaps://user@host:993, imap://… (STARTTLS), pop3s://… or pop3://… (STLS)"
+	u, err := url.Parse(s)
+	if err != nil {
+		return bad("not an address of a mailbox", example) // err would quote it
+	}
+	scheme, ok := schemes[u.Scheme]
+	switch _, hasPassword := u.User.Password(); {
+	case !ok:
+		return bad("unknown protocol", example)
+	case hasPassword:
+		return bad("has a password in it", "put the password into a file and name it with --password-file")
+	case u.User.Username() == "":
+		return bad("has no user name", example)
+	case u.Hostname() == "":
+		return bad("has no host", example)
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
+		return bad("has something after the host", "name folders with --folder")
+	}
+	port := scheme.port
+	if p := u.Port(); p != "" {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			return bad("port "+p+" is not a port", "write a number from 1 to 65535")
+		}
+		port = int(n)
+	}
+	host, err := dial.CheckHost(u.Hostname())
+	if err != nil {
+		return account.Mailbox{}, err
+	}
+	return account.Mailbox{
+		Name: host, Protocol: scheme.protocol, Host: host, Port: port,
+		Security: scheme.security, Username: u.User.Username(),
+	}, nil
+}
+
+// readSecret reads a file with one secret in it; a line end at its end is not
+// part of it.
+func readSecret(flag, path string) (vault.Secret, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return vault.Secret{}, usageError{fmt.Errorf("%s: %w", flag, err)}
+	}
+	s := strings.TrimRight(string(b), "\r\n")
+	if s == "" {
+		return vault.Secret{}, usageError{fmt.Errorf("%s: %s is empty: write the secret into it", flag, path)}
+	}
+	return vault.NewSecret(s), nil
+}
+
+// dialer makes the bridge's way into a mailbox.
+func dialer(m account.Mailbox, since time.Time, out *dial.Dialer) bridge.Dialer {
+	if m.Protocol == "pop3" {
+		return pop3Dialer{pop3.New(pop3.Config{
+			Host: m.Host, Port: uint16(m.Port), Security: m.Security,
+			Username: m.Username, Password: m.Password, Dial: out,
+		})}
+	}
+	return imapDialer{imap.New(imap.Config{
+		Host: m.Host, Port: uint16(m.Port), Security: imap.Security(m.Security),
+		Username: m.Username, Password: m.Password, Folders: folderNames(m),
+		Since: since, ReadOnly: m.AfterImport == string(bridge.Leave), Dial: out,
+	})}
+}
+
+func folderNames(m account.Mailbox) []string {
+	if m.Protocol == "pop3" {
+		return nil
+	}
+	var names []string
+	for _, f := range m.Folders {
+		names = append(names, f.Name)
+	}
+	if names == nil {
+		names = []string{"INBOX"}
+	}
+	return names
+}
+
+// The sources do not know the bridge; these give their sessions its type.
+type pop3Dialer struct{ *pop3.Dialer }
+
+func (d pop3Dialer) Dial(ctx context.Context) (bridge.Source, error) {
+	s, err := d.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+type imapDialer struct{ *imap.Dialer }
+
+func (d imapDialer) Dial(ctx context.Context) (bridge.Source, error) {
+	s, err := d.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}

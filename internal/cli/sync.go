@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/actors"
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/bridge"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+)
+
+type syncCmd struct {
+	Source       string   `required:"" help:"imaps://user@host:993, imap://… (STARTTLS), pop3s://… or pop3://… (STLS)." placeholder:"URL"`
+	PasswordFile string   `required:"" help:"File with the password of the mailbox." placeholder:"F"`
+	Folder       []string `help:"IMAP folder to read; repeatable; default INBOX." placeholder:"NAME" sep:"none"`
+	Label        string   `help:"Gmail label for the imported mail; made if it is missing." placeholder:"NAME"`
+	Archive      bool     `help:"Not into the inbox."`
+	AfterImport  string   `enum:"leave,delete,seen" default:"leave" help:"What happens at the source once a message is in Gmail: leave, delete or seen."`
+	Since        string   `help:"Only messages from this day on, such as 2024-12-31." placeholder:"DATE"`
+
+	GoogleRefreshTokenFile string `help:"File with a Google refresh token; else the grant stored by login." placeholder:"F"`
+
+	Plugin   []string `help:"Rule to run, a Wasm file; repeatable." placeholder:"FILE.wasm" sep:"none"`
+	Set      []string `help:"Setting of the --plugin before it; repeatable." placeholder:"key=value" sep:"none"`
+	Parallel int      `help:"Uploads in flight; default adaptive." placeholder:"N"`
+	JSON     bool     `name:"json" help:"The last line of standard output is one JSON object."`
+}
+
+// Run does one pass over one mailbox.
+func (s *syncCmd) Run(a *app) error {
+	m, since, err := s.mailbox()
+	if err != nil {
+		return err
+	}
+	cfg, err := a.config("sync")
+	if err != nil {
+		return err
+	}
+	p, err := a.open(cfg, exclusive)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	tokens, err := p.tokens(a.ctx, s.GoogleRefreshTokenFile)
+	if err != nil {
+		return err
+	}
+	pass, box, err := p.pass(a.ctx, m, since, tokens)
+	if err != nil {
+		return err
+	}
+	pass.Parallel = s.Parallel
+	watch := newProgress(a.stderr)
+	pass.Progress = watch.event
+
+	engine := actors.Start(p.log)
+	start := time.Now()
+	report, err := engine.Sync(a.ctx, p.userID, box, func(ctx context.Context) (bridge.Report, error) {
+		return bridge.Sync(ctx, pass)
+	})
+	watch.close()
+	if s.GoogleRefreshTokenFile == "" {
+		p.destroyed(a.ctx, err)
+	}
+	s.print(a, report, time.Since(start))
+	if e := engine.Drain(context.WithoutCancel(a.ctx)); err == nil {
+		err = e
+	}
+	return left(report, err)
+}
+
+// left says what a pass left undone.
+func left(r bridge.Report, err error) error {
+	if f, ok := mail.AsFault(err); ok && f.Class == mail.RateLimited && !f.Until.IsZero() {
+		return fmt.Errorf("%w (come back at %s)", err, f.Until.UTC().Format(time.RFC3339))
+	}
+	if err == nil && r.Failed+r.Doubtful > 0 {
+		return undone{fmt.Sprintf("%d messages failed and will be tried again by the next run, %d are doubtful: see above", r.Failed, r.Doubtful)}
+	}
+	return err
+}
+
+func (s *syncCmd) print(a *app, r bridge.Report, took time.Duration) {
+	if !s.JSON {
+		a.printf("%d listed: %d imported, %d already there, %d skipped, %d refused, %d doubtful, %d failed; %d octets in %.1f s\n",
+			r.Listed, r.Imported, r.Already, r.Skipped, r.Refused, r.Doubtful, r.Failed, r.Bytes, took.Seconds())
+		return
+	}
+	line, err := json.Marshal(struct {
+		Listed   int     `json:"listed"`
+		Imported int     `json:"imported"`
+		Already  int     `json:"already"`
+		Skipped  int     `json:"skipped"`
+		Refused  int     `json:"refused"`
+		Doubtful int     `json:"doubtful"`
+		Failed   int     `json:"failed"`
+		Bytes    int64   `json:"bytes"`
+		Seconds  float64 `json:"seconds"`
+	}{r.Listed, r.Imported, r.Already, r.Skipped, r.Refused, r.Doubtful, r.Failed, r.Bytes, took.Seconds()})
+	if err != nil {
+		panic("cli: " + err.Error())
+	}
+	a.printf("%s\n", line)
+}
+
+// mailbox checks the flags and makes the mailbox they describe.
+func (s *syncCmd) mailbox() (m account.Mailbox, since time.Time, err error) {
+	usage := func(text string) (account.Mailbox, time.Time, error) {
+		return account.Mailbox{}, time.Time{}, usageError{errors.New(text)}
+	}
+	m, err = parseSource(s.Source)
+	if err != nil {
+		return m, since, err
+	}
+	switch {
+	case len(s.Plugin)+len(s.Set) > 0:
+		return usage("--plugin: rules are not part of this release: leave it out")
+	case m.Protocol == "pop3" && len(s.Folder) > 0:
+		return usage("--folder: POP3 has no folders: leave it out or use imaps://")
+	case m.Protocol == "pop3" && s.AfterImport == "seen":
+		return usage("--after-import seen: POP3 has no seen flag: use leave or delete, or imaps://")
+	case s.Parallel < 0 || s.Parallel > 64:
+		return usage("--parallel: write a number from 1 to 64")
+	}
+	if s.Since != "" {
+		if since, err = time.Parse(time.DateOnly, s.Since); err != nil {
+			return usage("--since: write a day such as 2024-12-31")
+		}
+	}
+	if m.Password, err = readSecret("--password-file", s.PasswordFile); err != nil {
+		return m, since, err
+	}
+	for _, f := range s.Folder {
+		m.Folders = append(m.Folders, account.Folder{Name: f})
+	}
+	m.Label, m.Archive, m.AfterImport = s.Label, s.Archive, s.AfterImport
+	return m, since, nil
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package pop3_test
+
+const raceDetector = true // it allocates on its own account

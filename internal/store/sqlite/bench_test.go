@@ -1,0 +1,64 @@
+package sqlite
+
+import (
+	"crypto/rand"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/ledger"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+)
+
+// BenchmarkImport does what each imported message needs of the store, a claim
+// and its settling with the audit line, from many callers at once.
+func BenchmarkImport(b *testing.B) {
+	for name, callers := range map[string]int{"1": 1, "8": 8, "64": 64, "512": 512} {
+		b.Run("callers="+name, func(b *testing.B) { benchmarkImport(b, callers) })
+	}
+}
+
+func benchmarkImport(b *testing.B, callers int) {
+	s := openStore(b, b.TempDir(), Options{Exclusive: true})
+	u := newUser(b, s, "somebody")
+	l := takeLedger(b, s, u, newMailbox(b, s, u, "box"))
+	session := vault.NewSecret("https://gmail.googleapis.com/upload/gmail/v1/users/me/messages/import?uploadType=resumable&upload_id=" + rand.Text() + rand.Text() + rand.Text() + rand.Text())
+	b.ReportAllocs()
+	b.ResetTimer()
+	cpu, began := cpuTime(), time.Now()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for next.Add(1) <= int64(b.N) {
+				k := ledger.Key{}
+				rand.Read(k.ID[:])
+				rand.Read(k.Content[:])
+				err := l.Claim(b.Context(), ledger.Claim{Key: k, Session: session, Domain: "example.org", Size: 5500, At: time.Now()})
+				if err == nil {
+					err = l.Settle(b.Context(), k, ledger.Outcome{Status: mail.Imported, Domain: "example.org", Size: 5500})
+				}
+				if err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "imports/s")
+	b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N), "cpu-µs/import")
+	runtime.KeepAlive(s)
+}
+
+func cpuTime() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		panic(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}

@@ -1,0 +1,196 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/driver"
+
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/pages"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+)
+
+// pragmas are what every connection starts with. FULL: what was answered is on
+// the disk, or a power cut would lose a claim and import its message twice.
+const pragmas = `
+	PRAGMA busy_timeout = 10000;
+	PRAGMA journal_mode = WAL;
+	PRAGMA synchronous = FULL;
+	PRAGMA secure_delete = ON;
+	PRAGMA foreign_keys = ON;
+	PRAGMA temp_store = MEMORY;
+	PRAGMA trusted_schema = OFF;`
+
+// database is one open file with its one connection.
+type database struct {
+	path   string
+	forget func() // the key
+	pool   *sql.DB
+	cold   *sql.Conn     // for generated methods
+	conn   *sqlite3.Conn // the same connection, for prepared statements
+	stmts  []*sqlite3.Stmt
+	begin  *sqlite3.Stmt
+	commit *sqlite3.Stmt
+	// began runs first in every transaction.
+	began func() error
+	mu    sync.Mutex // for conn, and all that is prepared on it
+
+	queue queue
+}
+
+// openDatabase opens the file at path, which must exist unless create, and
+// brings it to the schema of this release.
+func openDatabase(ctx context.Context, path string, key vault.Secret, s schema, create bool) (_ *database, err error) {
+	d := &database{path: path, began: func() error { return nil }}
+	d.queue.still.L = &d.queue.mu
+	defer func() {
+		if err != nil {
+			d.release()
+			err = fault(path, err)
+		}
+	}()
+	flags := os.O_RDWR
+	if create {
+		flags |= os.O_CREATE
+	}
+	// SQLite would make the file readable for others.
+	f, err := os.OpenFile(path, flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
+	params, forget, err := pages.Key(key.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	d.forget = forget
+	uri := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=rw&_txlock=immediate&" + params
+	d.pool, err = driver.Open(uri, func(c *sqlite3.Conn) error { return c.Exec(pragmas) })
+	if err != nil {
+		return nil, err
+	}
+	d.pool.SetMaxOpenConns(1)
+	if err = s.upgrade(ctx, d.pool, path); err != nil {
+		return nil, err
+	}
+	if d.cold, err = d.pool.Conn(ctx); err != nil {
+		return nil, err
+	}
+	err = d.cold.Raw(func(c any) error {
+		d.conn = c.(driver.Conn).Raw()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.conn.SetInterrupt(context.Background())
+	d.begin, d.commit = d.prepare(&err, "BEGIN IMMEDIATE"), d.prepare(&err, "COMMIT")
+	return d, err
+}
+
+// prepare prepares a statement for the life of the connection. The first error
+// is kept in err, and then nothing more is done.
+func (d *database) prepare(err *error, sql string) *sqlite3.Stmt {
+	if *err != nil {
+		return nil
+	}
+	s, _, e := d.conn.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
+	*err = e
+	d.stmts = append(d.stmts, s)
+	return s
+}
+
+// read runs f while nobody else uses the connection.
+func (d *database) read(ctx context.Context, f func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn == nil {
+		return errGone
+	}
+	return fault(d.path, f(ctx))
+}
+
+// close waits for what is queued and closes the file. It may be repeated.
+func (d *database) close() error {
+	d.queue.close()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.release()
+}
+
+func (d *database) release() error {
+	var errs []error
+	for _, s := range d.stmts {
+		errs = append(errs, s.Close())
+	}
+	d.conn, d.stmts = nil, nil
+	if d.cold != nil {
+		errs = append(errs, d.cold.Close())
+	}
+	if d.pool != nil {
+		errs = append(errs, d.pool.Close())
+	}
+	if d.forget != nil {
+		d.forget()
+	}
+	d.cold, d.pool, d.forget = nil, nil, nil
+	return errors.Join(errs...)
+}
+
+// remove unlinks a database and the files beside it, durably.
+func remove(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// schema is the steps that lead to the tables of one kind of database.
+type schema struct {
+	steps  fs.FS
+	latest int
+}
+
+func newSchema(steps fs.FS) schema {
+	names, err := fs.Glob(steps, "*.sql")
+	if err != nil || len(names) == 0 {
+		panic("sqlite: no migrations")
+	}
+	number, _, _ := strings.Cut(names[len(names)-1], "_")
+	latest, err := strconv.Atoi(number)
+	if err != nil {
+		panic("sqlite: " + err.Error())
+	}
+	return schema{steps, latest}
+}
+
+// newer is the fault of a file that a later release has written.
+func (s schema) newer(path string, version int) error {
+	return &mail.Fault{Class: mail.Setup, Code: "schema_newer",
+		Text: fmt.Sprintf("%s was written by a newer release (schema %d, this one knows %d)", path, version, s.latest),
+		Help: "run that release or a later one"}
+}

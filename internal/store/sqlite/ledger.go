@@ -1,0 +1,239 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/ledger"
+	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/userdb"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+)
+
+// Owner holds a user's store under one epoch.
+type Owner struct {
+	store *Store
+	user  id.User
+	epoch int64
+}
+
+// Take takes a user's store over: whoever held it before is fenced from now on.
+func (s *Store) Take(ctx context.Context, user id.User) (*Owner, error) {
+	o := &Owner{store: s, user: user}
+	err := s.inUser(ctx, user, func(u *userDB) error {
+		return u.write(ctx, func() (err error) {
+			if o.epoch, err = u.q.TakeOver(context.Background()); err == nil {
+				u.epoch = o.epoch
+			}
+			return err
+		})
+	})
+	return o, err
+}
+
+// Ledger gives the ledger of one mailbox (bridge.Ledger), or account.ErrNone.
+func (o *Owner) Ledger(ctx context.Context, box id.Mailbox) (*Ledger, error) {
+	l := &Ledger{owner: o, box: box}
+	err := o.store.inUser(ctx, o.user, func(u *userDB) error {
+		return u.read(ctx, func(ctx context.Context) (err error) {
+			l.n, err = u.q.MailboxNumber(ctx, box[:])
+			return none(err)
+		})
+	})
+	return l, err
+}
+
+// none turns the absence of a row into account.ErrNone.
+func none(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return account.ErrNone
+	}
+	return err
+}
+
+// Ledger is the durable memory of one mailbox under one epoch.
+type Ledger struct {
+	owner *Owner
+	box   id.Mailbox
+	n     int64 // of the mailbox in its database
+}
+
+// write runs f in a transaction if the owner still is the owner.
+func (l *Ledger) write(ctx context.Context, f func(*userDB) error) error {
+	err := l.owner.store.users.use(ctx, l.owner.user, func(u *userDB) error {
+		return u.write(ctx, func() error {
+			if u.epoch != l.owner.epoch {
+				return ledger.ErrFenced
+			}
+			err := f(u)
+			if errors.Is(err, sqlite3.CONSTRAINT_FOREIGNKEY) {
+				return ledger.ErrFenced // the mailbox was wiped meanwhile
+			}
+			return err
+		})
+	})
+	if errors.Is(err, errGone) {
+		return ledger.ErrFenced
+	}
+	return err
+}
+
+// octets gives the pair of k as it is stored: id, then content.
+func octets(k ledger.Key) (p [32]byte) {
+	copy(p[:16], k.ID[:])
+	copy(p[16:], k.Content[:])
+	return p
+}
+
+func (l *Ledger) sessionPlace(pair []byte) vault.Place {
+	return vault.Place{Table: "claims", Column: "session", Row: string(l.box[:]) + string(pair), User: l.owner.user}
+}
+
+// seal seals a session where it is cheap to: before the write queues.
+func (l *Ledger) seal(ctx context.Context, pair []byte, session vault.Secret) (sealed []byte, err error) {
+	err = l.owner.store.users.use(ctx, l.owner.user, func(u *userDB) error {
+		sealed = u.key.Seal(l.sessionPlace(pair), session)
+		return nil
+	})
+	if errors.Is(err, errGone) {
+		err = ledger.ErrFenced
+	}
+	return sealed, err
+}
+
+// Claim inserts the intent, if the pair is unknown or Failed; else ErrTaken.
+func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) error {
+	pair, unseen := octets(c.Key), octets(ledger.Key{ID: c.ID})
+	sealed, err := l.seal(ctx, pair[:], c.Session)
+	if err != nil {
+		return err
+	}
+	verdict, err := json.Marshal(c.Verdict)
+	if err != nil {
+		return err
+	}
+	if c.At.IsZero() {
+		c.At = time.Now()
+	}
+	return l.write(ctx, func(u *userDB) error {
+		var attempts int64
+		won, err := bind(u.hot.claim).int(l.n).blob(pair[:]).blob(sealed).text(string(verdict)).text(c.Domain).int(c.Size).
+			int(c.Checkpoint.Offset).blob(c.Checkpoint.Sum[:]).int(c.At.UnixNano()).blob(unseen[:]).row(&attempts)
+		if err == nil && !won {
+			err = ledger.ErrTaken
+		}
+		if err != nil || attempts == 0 {
+			return err
+		}
+		if err := u.dropFailed(l.n, pair[:]); err != nil {
+			return err
+		}
+		return u.dropFailed(l.n, unseen[:])
+	})
+}
+
+func (u *userDB) dropFailed(box int64, pair []byte) error {
+	return bind(u.hot.dropFailed).int(box).blob(pair).exec()
+}
+
+// Settle ends a claimed entry with its audit line.
+func (l *Ledger) Settle(ctx context.Context, k ledger.Key, o ledger.Outcome) error {
+	pair, state := octets(k), ledger.StateOf(o.Status)
+	return l.write(ctx, func(u *userDB) error {
+		var attempts, absent int64
+		claimed, err := bind(u.hot.dropClaim).int(l.n).blob(pair[:]).row(&attempts, &absent)
+		if err == nil && !claimed {
+			err = ledger.ErrTaken
+		}
+		if err != nil {
+			return err
+		}
+		attempts += failedOnce(state)
+		if err := bind(u.hot.settle).int(l.n).blob(pair[:]).int(int64(state)).int(absent).int(attempts).exec(); err != nil {
+			return err
+		}
+		return u.line(l.n, state, o)
+	})
+}
+
+// Record writes an outcome without a claim, with its audit line.
+func (l *Ledger) Record(ctx context.Context, k ledger.Key, o ledger.Outcome) error {
+	pair, unseen, state := octets(k), octets(ledger.Key{ID: k.ID}), ledger.StateOf(o.Status)
+	return l.write(ctx, func(u *userDB) error {
+		var attempts int64
+		ok, err := bind(u.hot.record).int(l.n).blob(pair[:]).int(int64(state)).int(failedOnce(state)).blob(unseen[:]).row(&attempts)
+		if err == nil && !ok {
+			err = ledger.ErrTaken
+		}
+		if err != nil {
+			return err
+		}
+		if attempts > 0 && pair != unseen {
+			if err := u.dropFailed(l.n, unseen[:]); err != nil {
+				return err
+			}
+		}
+		return u.line(l.n, state, o)
+	})
+}
+
+func failedOnce(s ledger.State) int64 {
+	if s == ledger.Failed {
+		return 1
+	}
+	return 0
+}
+
+// line writes the audit line of an outcome. Its id is made here, in the order
+// of the commits.
+func (u *userDB) line(box int64, state ledger.State, o ledger.Outcome) error {
+	a := id.New[id.Audit]()
+	return bind(u.hot.audit).blob(a[:]).int(box).text(o.Domain).int(int64(state)).text(o.Reason).int(o.Size).exec()
+}
+
+// Renew swaps the session from old to next. Sealed values differ each time, so
+// the stored one is opened and compared; nobody writes in between.
+func (l *Ledger) Renew(ctx context.Context, k ledger.Key, old, next vault.Secret) error {
+	pair := octets(k)
+	sealed, err := l.seal(ctx, pair[:], next)
+	if err != nil {
+		return err
+	}
+	return l.write(ctx, func(u *userDB) error {
+		stored, err := u.q.ClaimedSession(context.Background(), userdb.ClaimedSessionParams{Mailbox: l.n, Pair: pair[:]})
+		if errors.Is(err, sql.ErrNoRows) {
+			return ledger.ErrTaken
+		}
+		if err != nil {
+			return err
+		}
+		is, err := u.key.Open(l.sessionPlace(pair[:]), stored)
+		if err != nil {
+			return err
+		}
+		if !is.Equal(old) {
+			return ledger.ErrTaken
+		}
+		return u.q.RenewSession(context.Background(), userdb.RenewSessionParams{Session: sealed, Mailbox: l.n, Pair: pair[:]})
+	})
+}
+
+// Checkpoint saves a position of a claimed entry.
+func (l *Ledger) Checkpoint(ctx context.Context, k ledger.Key, cp ledger.Checkpoint) error {
+	pair := octets(k)
+	return l.write(ctx, func(u *userDB) error {
+		n, err := u.q.SetCheckpoint(context.Background(), userdb.SetCheckpointParams{
+			CheckpointOffset: cp.Offset, CheckpointSum: cp.Sum[:], Mailbox: l.n, Pair: pair[:],
+		})
+		if err == nil && n == 0 {
+			err = ledger.ErrTaken
+		}
+		return err
+	})
+}

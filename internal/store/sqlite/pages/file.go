@@ -1,0 +1,180 @@
+package pages
+
+import (
+	"io"
+	"slices"
+	"sync"
+
+	"golang.org/x/crypto/xts"
+
+	"github.com/ncruces/go-sqlite3/vfs"
+)
+
+const (
+	sector = 512       // the smallest page of SQLite: any page is whole sectors
+	gather = 256 << 10 // of WAL, then it is written before SQLite asks
+)
+
+// file encrypts one file. SQLite uses it from one goroutine at a time.
+type file struct {
+	vfs.File
+	cipher *xts.Cipher
+	// pending are octets of the WAL not written yet, from offset start on.
+	// They hold cleartext and are wiped when they are written.
+	pending *[]byte
+	start   int64
+	gather  bool
+}
+
+// buffers holds sector-aligned scratch space, and what is pending of a WAL.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
+
+func buffer(n int) *[]byte {
+	b := buffers.Get().(*[]byte)
+	*b = slices.Grow((*b)[:0], n)[:n]
+	return b
+}
+
+// release gives a buffer back, cleared.
+func release(b *[]byte) {
+	clear(*b)
+	buffers.Put(b)
+}
+
+func down(i int64) int64 { return i &^ (sector - 1) }
+func up(i int64) int64   { return (i + sector - 1) &^ (sector - 1) }
+
+// ReadAt reads the sectors that hold p at once.
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	if err := f.flush(); err != nil {
+		return 0, err
+	}
+	from, to := down(off), up(off+int64(len(p)))
+	if from == off && to-from == int64(len(p)) {
+		return f.readSectors(p, off)
+	}
+	b := buffer(int(to - from))
+	defer release(b)
+	got, err := f.readSectors(*b, from)
+	n := copy(p, (*b)[min(got, int(off-from)):got])
+	if n == len(p) {
+		return n, nil
+	}
+	if err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// readSectors reads whole sectors into p and decrypts them in place. What is
+// left of a sector that was torn off at the end of the file counts as absent.
+func (f *file) readSectors(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	n = int(down(int64(n)))
+	for i := 0; i < n; i += sector {
+		s := p[i : i+sector]
+		f.cipher.Decrypt(s, s, uint64(off+int64(i))/sector)
+	}
+	return n, err
+}
+
+// WriteAt writes p at once, or keeps it until flush if it continues the WAL.
+func (f *file) WriteAt(p []byte, off int64) (int, error) {
+	if !f.gather {
+		return f.write(p, off)
+	}
+	if f.pending != nil && (f.start+int64(len(*f.pending)) != off || len(*f.pending)+len(p) > gather) {
+		if err := f.flush(); err != nil {
+			return 0, err
+		}
+	}
+	if f.pending == nil {
+		f.pending, f.start = buffer(0), off
+	}
+	*f.pending = append(*f.pending, p...)
+	return len(p), nil
+}
+
+// flush writes what is pending. If that fails it is forgotten: SQLite, told
+// so, rolls back the transaction whose frames these were.
+func (f *file) flush() error {
+	if f.pending == nil {
+		return nil
+	}
+	b := f.pending
+	f.pending = nil
+	defer release(b)
+	_, err := f.write(*b, f.start)
+	return err
+}
+
+// write encrypts p and writes the sectors that hold it with one call.
+func (f *file) write(p []byte, off int64) (int, error) {
+	from, end := down(off), off+int64(len(p))
+	to := up(end)
+	b := buffer(int(to - from))
+	defer release(b)
+	// The octets around p in its first and last sector stay as they are.
+	if from != off {
+		if err := f.around((*b)[:sector], from); err != nil {
+			return 0, err
+		}
+	}
+	if to != end && (to-from > sector || from == off) {
+		if err := f.around((*b)[to-from-sector:], to-sector); err != nil {
+			return 0, err
+		}
+	}
+	copy((*b)[off-from:], p)
+	for i := int64(0); i < to-from; i += sector {
+		s := (*b)[i : i+sector]
+		f.cipher.Encrypt(s, s, uint64(from+i)/sector)
+	}
+	if n, err := f.File.WriteAt(*b, from); err != nil {
+		return max(0, min(n-int(off-from), len(p))), err
+	}
+	return len(p), nil
+}
+
+// around reads one sector to be written again. Beyond the end of the file, or
+// where a sector was torn off there, it is zeros.
+func (f *file) around(s []byte, off int64) error {
+	n, err := f.readSectors(s, off)
+	if n == sector {
+		return nil
+	}
+	if err != io.EOF {
+		return err
+	}
+	clear(s)
+	return nil
+}
+
+func (f *file) Sync(flags vfs.SyncFlag) error {
+	if err := f.flush(); err != nil {
+		return err
+	}
+	return f.File.Sync(flags)
+}
+
+func (f *file) Size() (int64, error) {
+	if err := f.flush(); err != nil {
+		return 0, err
+	}
+	return f.File.Size()
+}
+
+func (f *file) Truncate(size int64) error {
+	if err := f.flush(); err != nil {
+		return err
+	}
+	return f.File.Truncate(up(size))
+}
+
+func (f *file) Close() error {
+	err := f.flush()
+	if e := f.File.Close(); err == nil {
+		err = e
+	}
+	return err
+}

@@ -1,0 +1,103 @@
+-- The statements of an import. A batch of them shares one transaction, which
+-- began by locking the store against other writers and by reading the epoch;
+-- so none of them needs to check the fence again.
+
+-- name: Epoch :one
+SELECT epoch
+FROM fence;
+
+-- name: TakeOver :one
+UPDATE fence
+SET epoch = epoch + 1
+RETURNING epoch;
+
+-- The compare-and-set of a claim: nothing is inserted, and no row comes back,
+-- if the pair is claimed or settled. Failed tries of the pair (6), and of the
+-- same id before its header was seen (unseen), are counted on.
+-- name: InsertClaim :one
+INSERT INTO claims (
+    mailbox, pair, session, verdict, domain, size, checkpoint_offset, checkpoint_sum, at, absent, attempts)
+SELECT
+    sqlc.arg(mailbox), sqlc.arg(pair), sqlc.arg(session), sqlc.arg(verdict), sqlc.arg(domain), sqlc.arg(size),
+    sqlc.arg(checkpoint_offset), sqlc.arg(checkpoint_sum), sqlc.arg(at), 0,
+    coalesce((
+        SELECT sum(e.attempts)
+        FROM entries AS e
+        WHERE e.mailbox = sqlc.arg(mailbox) AND e.pair IN (sqlc.arg(pair), sqlc.arg(unseen)) AND e.state = 6), 0)
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM entries AS e
+    WHERE e.mailbox = sqlc.arg(mailbox) AND e.pair = sqlc.arg(pair) AND e.state <> 6)
+ON CONFLICT (mailbox, pair) DO NOTHING
+RETURNING attempts;
+
+-- A message is in entries or in claims: failed tries leave entries when they
+-- are counted on elsewhere.
+-- name: DropFailed :exec
+DELETE FROM entries
+WHERE mailbox = ? AND pair = ? AND state = 6;
+
+-- name: DropClaim :one
+DELETE FROM claims
+WHERE mailbox = ? AND pair = ?
+RETURNING attempts, absent;
+
+-- No conflict is allowed here: that a settled pair is settled again is what
+-- the primary key makes impossible, whatever our code does.
+-- name: Settle :exec
+INSERT INTO entries (mailbox, pair, state, absent, attempts)
+VALUES (?, ?, ?, ?, ?);
+
+-- The compare-and-set of an outcome without a claim. failed is 1 if this is a
+-- failed try, else 0.
+-- name: Record :one
+INSERT INTO entries (mailbox, pair, state, absent, attempts)
+SELECT
+    sqlc.arg(mailbox), sqlc.arg(pair), sqlc.arg(state), 0,
+    sqlc.arg(failed) + coalesce((
+        SELECT sum(e.attempts)
+        FROM entries AS e
+        WHERE e.mailbox = sqlc.arg(mailbox) AND e.pair = sqlc.arg(unseen) AND e.pair <> sqlc.arg(pair) AND e.state = 6), 0)
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM claims AS c
+    WHERE c.mailbox = sqlc.arg(mailbox) AND c.pair = sqlc.arg(pair))
+ON CONFLICT (mailbox, pair) DO UPDATE
+SET state = excluded.state, absent = 0, attempts = entries.attempts + excluded.attempts
+WHERE entries.state = 6
+RETURNING attempts;
+
+-- name: InsertAudit :exec
+INSERT INTO audit (id, mailbox, domain, status, reason, size)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: ClaimedSession :one
+SELECT session
+FROM claims
+WHERE mailbox = ? AND pair = ?;
+
+-- The new session has stored nothing yet: the old one's checkpoint ends with it.
+-- name: RenewSession :exec
+UPDATE claims
+SET session = ?, checkpoint_offset = 0, checkpoint_sum = x''
+WHERE mailbox = ? AND pair = ?;
+
+-- name: SetCheckpoint :execrows
+UPDATE claims
+SET checkpoint_offset = ?, checkpoint_sum = ?
+WHERE mailbox = ? AND pair = ?;
+
+-- name: Entries :many
+SELECT pair, state, absent, attempts
+FROM entries
+WHERE entries.mailbox = sqlc.arg(mailbox)
+UNION ALL
+SELECT pair, 1, absent, attempts
+FROM claims
+WHERE claims.mailbox = sqlc.arg(mailbox);
+
+-- name: Claims :many
+SELECT pair, session, verdict, domain, size, checkpoint_offset, checkpoint_sum, attempts, at
+FROM claims
+WHERE mailbox = ?
+ORDER BY at;

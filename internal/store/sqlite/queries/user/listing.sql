@@ -1,0 +1,23 @@
+-- name: MarkEntry :exec
+UPDATE entries
+SET absent = ?
+WHERE mailbox = ? AND pair = ?;
+
+-- name: MarkClaim :exec
+UPDATE claims
+SET absent = ?
+WHERE mailbox = ? AND pair = ?;
+
+-- name: TakeOut :one
+DELETE FROM entries
+WHERE mailbox = ? AND pair = ?
+RETURNING state, attempts;
+
+-- name: PutIn :execrows
+INSERT INTO entries (mailbox, pair, state, absent, attempts)
+SELECT sqlc.arg(mailbox), sqlc.arg(pair), sqlc.arg(state), 0, sqlc.arg(attempts)
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM claims AS c
+    WHERE c.mailbox = sqlc.arg(mailbox) AND c.pair = sqlc.arg(pair))
+ON CONFLICT (mailbox, pair) DO NOTHING;

@@ -1,0 +1,110 @@
+// Command accept runs what stands behind the "done" lines of every resolved
+// issue and prints what each command says, beside its target. It is run before
+// the next issue is resolved, so that nothing built earlier rots.
+//
+//	go run ./internal/tools/accept            everything (about half an hour)
+//	go run ./internal/tools/accept kill bench some of it
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// check is one line that must hold.
+type check struct {
+	name, line string
+	command    []string
+	env        []string
+	show       string // lines of the output to print: the figures
+	target     string
+}
+
+var checks = []check{
+	{
+		name: "demo", line: "make demo shows mail arriving",
+		command: []string{"go", "run", ".", "demo", "--for", "12s"},
+		show:    `first mail|messages arrived`, target: "first mail in 60 s or less with a warm build cache",
+	},
+	{
+		name: "corpus", line: "every message of the corpus arrives byte for byte, four ways; a second run imports 0",
+		command: []string{"go", "test", "-count=1", "-v", "-timeout", "30m", "-run", "Corpus|Refuses", "./internal/e2e"},
+		show:    `arrived byte for byte|refused with a reason`, target: "all arrive, or are listed as refused with the reason",
+	},
+	{
+		name: "kill", line: "killed with SIGKILL at random and at every named step, every message is in Gmail once",
+		command: []string{"go", "test", "-count=1", "-v", "-timeout", "30m", "-run", "Killed", "./internal/e2e"},
+		env:     []string{"SMTP_SYNC_TEST_KILLS=150"},
+		show:    `kills`, target: "100 kills or more that hit work in flight; 0 lost, 0 doubled",
+	},
+	{
+		name: "mutants", line: "taking a protection out makes a test fail",
+		command: []string{"go", "run", "./internal/tools/mutants"},
+		show:    `killed|SURVIVED`, target: "every mutant is killed",
+	},
+	{
+		name: "model", line: "the exactly-once model and its negative controls",
+		command: []string{"go", "run", "./internal/tools/model", "-all"},
+		show:    `.`, target: "the protocol holds, every shortcut breaks",
+	},
+	{
+		name: "memory", line: "20 x 25 MB and one of 50 MB",
+		command: []string{"go", "test", "-count=1", "-v", "-timeout", "30m", "-run", "LargeMail", "./internal/e2e"},
+		show:    `peak grows`, target: "1 MiB or less for each concurrent transfer",
+	},
+	{
+		name: "canary", line: "no octet of a body on disk, in the store, in logs or in panics",
+		command: []string{"go", "test", "-count=1", "-v", "-run", "Body|Canary", "./internal/e2e"},
+		show:    `^\s*--- `, target: "0 hits",
+	},
+	{
+		name: "bench", line: "the product beside the bare pipe",
+		command: []string{"sh", "-c", "go run ./bench -scenario throughput && go run ./bench -scenario large"},
+		show:    `^\|`, target: "small: 0.8 of the bare pipe's messages/s, 1.5 of its CPU, 500 µs a message; large: 0.9 of its MB/s",
+	},
+}
+
+func main() {
+	var failed []string
+	for _, c := range checks {
+		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], c.name) {
+			continue
+		}
+		if !c.run() {
+			failed = append(failed, c.name)
+		}
+	}
+	if len(failed) > 0 {
+		fmt.Printf("\nFAILED: %s\n", strings.Join(failed, ", "))
+		os.Exit(1)
+	}
+}
+
+func (c check) run() bool {
+	fmt.Printf("\n%s: %s\n  target: %s\n  $ %s\n", c.name, c.line, c.target, strings.Join(c.command, " "))
+	start := time.Now()
+	cmd := exec.Command(c.command[0], c.command[1:]...)
+	cmd.Env = append(os.Environ(), c.env...)
+	out, err := cmd.CombinedOutput()
+	show := regexp.MustCompile(c.show)
+	for line := range bytes.Lines(out) {
+		if show.Match(line) {
+			fmt.Printf("  %s\n", bytes.TrimSpace(line))
+		}
+	}
+	if err != nil {
+		fmt.Printf("  FAILED after %.0f s: %v\n%s\n", time.Since(start).Seconds(), err, tail(out))
+		return false
+	}
+	fmt.Printf("  ok, %.0f s\n", time.Since(start).Seconds())
+	return true
+}
+
+// tail gives the end of an output, where the reason is.
+func tail(out []byte) []byte { return out[max(0, len(out)-3000):] }

@@ -1,0 +1,28 @@
+// Package migrations holds the schema of every store, as the steps that led to
+// it: forward only, small, numbered. A step that has been released is never
+// edited. Each step of SQLite ends by setting user_version to its number: that
+// is how a store sees at every opening, for the price of one read, that there
+// is nothing to do.
+package migrations
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed sqlite
+var files embed.FS
+
+// SQLiteSystem gives the steps of the system database.
+func SQLiteSystem() fs.FS { return sub("sqlite/system") }
+
+// SQLiteUser gives the steps of a user's database.
+func SQLiteUser() fs.FS { return sub("sqlite/user") }
+
+func sub(dir string) fs.FS {
+	f, err := fs.Sub(files, dir)
+	if err != nil {
+		panic("migrations: " + err.Error())
+	}
+	return f
+}

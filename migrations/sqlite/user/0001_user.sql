@@ -1,0 +1,84 @@
+-- One user's database. The file is the boundary between users, so no row says
+-- whose it is. Times are in Unix nanoseconds, ids and keys are raw octets.
+
+-- +goose Up
+
+-- Who owns the store now: every write is checked against it.
+CREATE TABLE fence (
+    one   INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    epoch INTEGER NOT NULL
+) STRICT;
+INSERT INTO fence (one, epoch) VALUES (1, 0);
+
+-- Numbers are never used twice (AUTOINCREMENT): a handle on a wiped mailbox
+-- must not find another in its place.
+CREATE TABLE mailboxes (
+    n            INTEGER PRIMARY KEY AUTOINCREMENT,
+    id           BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
+    protocol     TEXT    NOT NULL,
+    host         TEXT    NOT NULL, -- lower case
+    service      INTEGER NOT NULL, -- 0: the protocol's standard ports, which lead to one maildrop; else the port
+    username     TEXT    NOT NULL,
+    name         TEXT    NOT NULL,
+    port         INTEGER NOT NULL,
+    security     TEXT    NOT NULL,
+    password     BLOB,             -- sealed; none where it is given each time
+    folders      TEXT    NOT NULL, -- JSON
+    label        TEXT    NOT NULL,
+    archive      INTEGER NOT NULL,
+    after_import TEXT    NOT NULL,
+    UNIQUE (protocol, host, service, username)
+) STRICT;
+
+-- What became of each message, by the pair of its keys, id and content: the
+-- pair is unique, neither of them alone. A message is here or in claims.
+CREATE TABLE entries (
+    mailbox  INTEGER NOT NULL REFERENCES mailboxes (n),
+    pair     BLOB    NOT NULL CHECK (length(pair) = 32),
+    state    INTEGER NOT NULL, -- ledger.State, never Claimed
+    absent   INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    PRIMARY KEY (mailbox, pair)
+) STRICT, WITHOUT ROWID;
+
+-- What is on its way. These rows are wide, few and soon gone; in a table of
+-- their own they touch few pages, and entries stay narrow.
+CREATE TABLE claims (
+    mailbox           INTEGER NOT NULL REFERENCES mailboxes (n),
+    pair              BLOB    NOT NULL CHECK (length(pair) = 32),
+    session           BLOB    NOT NULL, -- sealed: whoever has it can upload
+    verdict           TEXT    NOT NULL, -- JSON
+    domain            TEXT    NOT NULL,
+    size              INTEGER NOT NULL,
+    checkpoint_offset INTEGER NOT NULL,
+    checkpoint_sum    BLOB    NOT NULL,
+    attempts          INTEGER NOT NULL,
+    absent            INTEGER NOT NULL,
+    at                INTEGER NOT NULL,
+    PRIMARY KEY (mailbox, pair)
+) STRICT, WITHOUT ROWID;
+
+-- The audit log: a closed set of columns. The id is a UUIDv7 and holds the time.
+CREATE TABLE audit (
+    id      BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    mailbox INTEGER NOT NULL,
+    domain  TEXT    NOT NULL,
+    status  INTEGER NOT NULL, -- ledger.State
+    reason  TEXT    NOT NULL,
+    size    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX audit_by_mailbox ON audit (mailbox, id);
+-- Most lines are imported (2); the others are what people look for.
+CREATE INDEX audit_by_status ON audit (status, id) WHERE status <> 2;
+
+CREATE TABLE grants (
+    one           INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    refresh_token BLOB    NOT NULL, -- sealed
+    scopes        TEXT    NOT NULL, -- JSON
+    email         BLOB    NOT NULL, -- sealed
+    sub           BLOB    NOT NULL, -- sealed
+    granted_at    INTEGER NOT NULL
+) STRICT;
+
+PRAGMA user_version = 1;
