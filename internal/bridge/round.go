@@ -59,8 +59,8 @@ func (r *run) round(parent context.Context) (err error) {
 		err = r.fetchAll(ctx, cancel, s)
 	}
 	s.workers.Wait()
-	if cause := context.Cause(ctx); cause != nil && (err == nil || errors.Is(err, context.Canceled)) {
-		err = cause
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause // what was cut short by it says less
 	}
 	err = r.leave(ctx, s, err)
 	if err == nil {

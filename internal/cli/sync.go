@@ -78,6 +78,9 @@ func left(r bridge.Report, err error) error {
 	if f, ok := mail.AsFault(err); ok && f.Class == mail.RateLimited && !f.Until.IsZero() {
 		return fmt.Errorf("%w (come back at %s)", err, f.Until.UTC().Format(time.RFC3339))
 	}
+	if c := mail.ClassOf(err); err != nil && (c == mail.Grant || c == mail.Revoked) {
+		return fmt.Errorf("%w (run smtp-sync login, or give a new --google-refresh-token-file)", err)
+	}
 	if err == nil && r.Failed+r.Doubtful > 0 {
 		return undone{fmt.Sprintf("%d messages failed and will be tried again by the next run, %d are doubtful: see above", r.Failed, r.Doubtful)}
 	}

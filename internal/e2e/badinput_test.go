@@ -100,14 +100,14 @@ func TestEveryFaultIsOneLineWithItsRemedyAndAnExitCode(t *testing.T) {
 			}
 			s.box.url = "pop3://ann@" + addr
 			s.in.env["SMTPSYNC_SOURCE_PORTS"] = addr[strings.LastIndexByte(addr, ':')+1:]
-		}, code: 1, words: []string{"STLS"}},
+		}, code: 1, words: []string{"does not offer STARTTLS"}},
 		{name: "password in the address", spoil: func(s *setting) { s.box.url = strings.Replace(s.box.url, "ann@", "ann:secret@", 1) }, code: 2, words: []string{"--password-file"}},
 		{name: "unknown setting", spoil: func(s *setting) { s.in.env["SMTPSYNC_SORCE_PORTS"] = "1" }, code: 2, words: []string{"SMTPSYNC_SOURCE_PORTS"}},
 		{name: "rules are not built", args: []string{"--plugin", "x.wasm"}, code: 2, words: []string{"--plugin"}},
 		{name: "POP3 has no folders", args: []string{"--folder", "Old"}, code: 2, words: []string{"--folder"}},
 		{name: "POP3 has no seen flag", args: []string{"--after-import", "seen"}, code: 2, words: []string{"seen"}},
 		{name: "no password file", spoil: func(s *setting) { _ = os.Remove(s.box.password) }, code: 2, words: []string{"--password-file"}},
-		{name: "revoked grant", spoil: func(s *setting) { s.in.gmail.Revoke(user) }, code: 4, words: []string{"login"}},
+		{name: "revoked grant", spoil: func(s *setting) { s.in.gmail.Revoke(user) }, code: 4, words: []string{"smtp-sync login"}},
 		{name: "missing scope", spoil: func(s *setting) {
 			s.in.write(s.in.token, s.in.gmail.RefreshToken(user, gmailtest.ScopeLabels))
 		}, code: 4},
@@ -218,14 +218,14 @@ func TestTheDataDirectory(t *testing.T) {
 	})
 }
 
-// TestAFullDiskLosesNothing runs in a file system of 1 MB that fills up.
+// TestAFullDiskLosesNothing runs in a file system of 12 MB that fills up.
 func TestAFullDiskLosesNothing(t *testing.T) {
 	t.Parallel()
 	in := install(t, gmailtest.Options{})
 	if err := os.MkdirAll(in.data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	mount := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", in.data)
+	mount := exec.Command("mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", in.data)
 	if out, err := mount.CombinedOutput(); err != nil {
 		testkit.Require(t, "a file system of its own: "+string(out), os.Getuid() != 0 || os.Getenv("CI") != "true", "run as root")
 		t.Skip("mount is not allowed here")
@@ -238,7 +238,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	pop := popWith(t, nil, raws...)
 	box := in.at("pop3s", "ann", password, pop.port, pop.ca)
 	ballast := filepath.Join(in.data, "ballast")
-	in.write(ballast, strings.Repeat("x", 500<<10))
+	in.write(ballast, strings.Repeat("x", 11<<20))
 	r := in.sync(box, "--after-import", "delete")
 	if r.code == 0 {
 		t.Skip("200 messages fit: the store needs less than this test thought")

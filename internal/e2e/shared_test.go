@@ -43,6 +43,13 @@ func sharedDovecot(t *testing.T) *commonDovecot {
 		_ = os.RemoveAll(dir)
 		testkit.Require(t, err.Error(), false, "see above")
 	}
+	// All at once and before the first login: Dovecot may look at its list of
+	// users only when the time of the file says that it has changed.
+	for i := range commonUsers {
+		if err := d.AddUser(userName(i+1), password); err != nil {
+			t.Fatal(err)
+		}
+	}
 	common.d, common.dir = &commonDovecot{Server: d}, dir
 	return common.d
 }
@@ -56,13 +63,18 @@ func stopShared() {
 	}
 }
 
-// user makes a user with this mail.
+const commonUsers = 600
+
+func userName(n int) string { return "u" + strconv.Itoa(n) }
+
+// user gives a user that nobody else has, with this mail.
 func (d *commonDovecot) user(t *testing.T, raws [][]byte) string {
 	t.Helper()
-	name := "u" + strconv.FormatInt(d.users.Add(1), 10)
-	if err := d.AddUser(name, password); err != nil {
-		t.Fatal(err)
+	n := int(d.users.Add(1))
+	if n > commonUsers {
+		t.Fatalf("more than %d users: raise commonUsers", commonUsers)
 	}
+	name := userName(n)
 	if err := d.Deliver(name, "", raws...); err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,34 @@ func TestSilentServerIsLeftInTime(t *testing.T) {
 	}
 }
 
-// A thousand status lines a minute keep go-imap's own timer from ever ending.
+// The guard takes the end of the first command for the end of what the server
+// owes; only the watch knows of the second.
+func TestServerThatIsSilentAboutTheSecondCommandIsLeftInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := piped(t, func(w io.Writer, tag, command string) {
+			switch {
+			case strings.HasPrefix(command, "UID FETCH 1 "):
+				fmt.Fprintf(w, "* 1 FETCH (UID 1 BODY[] {1}\r\nx)\r\n%s OK done\r\n", tag)
+			case !strings.HasPrefix(command, "UID FETCH 2 "):
+				folder(w, tag, command, groupOctets, groupOctets)
+			}
+		})
+		refs := listAll(t, s)
+		began := time.Now()
+		var last error
+		for _, err := range s.Fetch(t.Context(), refs) {
+			last = err
+		}
+		if f, ok := mail.AsFault(last); !ok || f.Code != "timeout" {
+			t.Errorf("got %v, want a timeout", last)
+		}
+		if d := time.Since(began); d > answerTime+time.Second {
+			t.Errorf("took %v, want %v", d, answerTime)
+		}
+	})
+}
+
+// A status line a second keeps go-imap's own timer from ever ending.
 func TestChattyServerThatNeverAnswersIsLeftInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := piped(t, func(w io.Writer, tag, command string) {

@@ -118,6 +118,18 @@ func TestSizesThatLieAreHintsOnly(t *testing.T) {
 	}
 }
 
+// A message that is larger than announced must not stand in the way for ever.
+func TestMessageLargerThanAnnouncedArrives(t *testing.T) {
+	t.Parallel()
+	huge := strings.Repeat("x", 3<<20)
+	s := &imapd.Script{Messages: []imapd.ScriptMessage{{UID: 1, Body: huge, Size: 10}}}
+	src := open(t, config(t, script(t, s), imap.TLS))
+	got, err := take(t.Context(), src, list(t, src))
+	if err != nil || len(got) != 1 {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestFlagUpdateInsteadOfTheBodyIsAskedForOnceMore(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -122,40 +122,33 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) error {
 		c.At = time.Now()
 	}
 	return l.write(ctx, func(u *userDB) error {
-		var attempts int64
-		won, err := bind(u.hot.claim).int(l.n).blob(pair[:]).blob(sealed).text(string(verdict)).text(c.Domain).int(c.Size).
-			int(c.Checkpoint.Offset).blob(c.Checkpoint.Sum[:]).int(c.At.UnixNano()).blob(unseen[:]).row(&attempts)
-		if err == nil && !won {
-			err = ledger.ErrTaken
-		}
-		if err != nil || attempts == 0 {
+		err := u.changeOne(bind(u.hot.claim).int(l.n).blob(pair[:]).blob(sealed).text(string(verdict)).text(c.Domain).int(c.Size).
+			int(c.Checkpoint.Offset).blob(c.Checkpoint.Sum[:]).int(c.At.UnixNano()).blob(unseen[:]))
+		if err != nil {
 			return err
 		}
-		if err := u.dropFailed(l.n, pair[:]); err != nil {
-			return err
-		}
-		return u.dropFailed(l.n, unseen[:])
+		return bind(u.hot.dropFailed).int(l.n).blob(pair[:]).blob(unseen[:]).exec()
 	})
 }
 
-func (u *userDB) dropFailed(box int64, pair []byte) error {
-	return bind(u.hot.dropFailed).int(box).blob(pair).exec()
+// changeOne runs a compare-and-set: ErrTaken if it has changed nothing.
+func (u *userDB) changeOne(b binder) error {
+	err := b.exec()
+	if err == nil && u.conn.Changes() == 0 {
+		err = ledger.ErrTaken
+	}
+	return err
 }
 
 // Settle ends a claimed entry with its audit line.
 func (l *Ledger) Settle(ctx context.Context, k ledger.Key, o ledger.Outcome) error {
 	pair, state := octets(k), ledger.StateOf(o.Status)
 	return l.write(ctx, func(u *userDB) error {
-		var attempts, absent int64
-		claimed, err := bind(u.hot.dropClaim).int(l.n).blob(pair[:]).row(&attempts, &absent)
-		if err == nil && !claimed {
-			err = ledger.ErrTaken
-		}
+		err := u.changeOne(bind(u.hot.settle).int(int64(state)).int(failedOnce(state)).int(l.n).blob(pair[:]))
 		if err != nil {
 			return err
 		}
-		attempts += failedOnce(state)
-		if err := bind(u.hot.settle).int(l.n).blob(pair[:]).int(int64(state)).int(absent).int(attempts).exec(); err != nil {
+		if err := bind(u.hot.dropClaim).int(l.n).blob(pair[:]).exec(); err != nil {
 			return err
 		}
 		return u.line(l.n, state, o)
@@ -166,16 +159,12 @@ func (l *Ledger) Settle(ctx context.Context, k ledger.Key, o ledger.Outcome) err
 func (l *Ledger) Record(ctx context.Context, k ledger.Key, o ledger.Outcome) error {
 	pair, unseen, state := octets(k), octets(ledger.Key{ID: k.ID}), ledger.StateOf(o.Status)
 	return l.write(ctx, func(u *userDB) error {
-		var attempts int64
-		ok, err := bind(u.hot.record).int(l.n).blob(pair[:]).int(int64(state)).int(failedOnce(state)).blob(unseen[:]).row(&attempts)
-		if err == nil && !ok {
-			err = ledger.ErrTaken
-		}
+		err := u.changeOne(bind(u.hot.record).int(l.n).blob(pair[:]).int(int64(state)).int(failedOnce(state)).blob(unseen[:]))
 		if err != nil {
 			return err
 		}
-		if attempts > 0 && pair != unseen {
-			if err := u.dropFailed(l.n, unseen[:]); err != nil {
+		if pair != unseen {
+			if err := bind(u.hot.dropFailed).int(l.n).blob(unseen[:]).blob(unseen[:]).exec(); err != nil {
 				return err
 			}
 		}

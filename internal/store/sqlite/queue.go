@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"runtime"
 	"sync"
 )
 
@@ -58,6 +59,9 @@ func (d *database) write(ctx context.Context, do func() error) error {
 
 // lead commits all that wait and passes the lead on.
 func (d *database) lead(own *write) {
+	// Those who were just answered get the chance to bring their next write;
+	// otherwise they would miss this batch, and every other one would be small.
+	runtime.Gosched()
 	q := &d.queue
 	q.mu.Lock()
 	batch := q.waiting

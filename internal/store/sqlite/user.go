@@ -60,26 +60,19 @@ func (s *Store) openUser(ctx context.Context, user id.User, create bool) (*userD
 	return u, nil
 }
 
+// readEpoch reads the fence; it begins every transaction.
 func (u *userDB) readEpoch() error {
-	found, err := row(u.hot.epoch, &u.epoch)
-	if err == nil && !found {
-		err = sqlite3.CORRUPT
+	found := u.hot.epoch.Step()
+	if found {
+		u.epoch = u.hot.epoch.ColumnInt64(0)
 	}
-	return err
-}
-
-// row runs a statement that gives one row of numbers, or none.
-func row(s *sqlite3.Stmt, columns ...*int64) (found bool, err error) {
-	if found = s.Step(); found {
-		for i, c := range columns {
-			*c = s.ColumnInt64(i)
-		}
+	if err := u.hot.epoch.Reset(); err != nil {
+		return err
 	}
-	err = s.Err()
-	if e := s.Reset(); err == nil {
-		err = e
+	if !found {
+		return sqlite3.CORRUPT
 	}
-	return found && err == nil, err
+	return nil
 }
 
 // binder binds the values of a statement one after the other, from ?1 on.
@@ -121,12 +114,4 @@ func (b binder) exec() error {
 		return b.err
 	}
 	return b.s.Exec()
-}
-
-// row runs the statement, which gives one row of numbers, or none.
-func (b binder) row(columns ...*int64) (bool, error) {
-	if b.err != nil {
-		return false, b.err
-	}
-	return row(b.s, columns...)
 }

@@ -79,10 +79,9 @@ func (q *Queries) Claims(ctx context.Context, mailbox int64) ([]ClaimsRow, error
 	return items, nil
 }
 
-const DropClaim = `-- name: DropClaim :one
+const DropClaim = `-- name: DropClaim :exec
 DELETE FROM claims
 WHERE mailbox = ? AND pair = ?
-RETURNING attempts, absent
 `
 
 type DropClaimParams struct {
@@ -90,32 +89,26 @@ type DropClaimParams struct {
 	Pair    []byte
 }
 
-type DropClaimRow struct {
-	Attempts int64
-	Absent   int64
-}
-
-func (q *Queries) DropClaim(ctx context.Context, arg DropClaimParams) (DropClaimRow, error) {
-	row := q.db.QueryRowContext(ctx, DropClaim, arg.Mailbox, arg.Pair)
-	var i DropClaimRow
-	err := row.Scan(&i.Attempts, &i.Absent)
-	return i, err
+func (q *Queries) DropClaim(ctx context.Context, arg DropClaimParams) error {
+	_, err := q.db.ExecContext(ctx, DropClaim, arg.Mailbox, arg.Pair)
+	return err
 }
 
 const DropFailed = `-- name: DropFailed :exec
 DELETE FROM entries
-WHERE mailbox = ? AND pair = ? AND state = 6
+WHERE mailbox = ?1 AND pair IN (?2, ?3) AND state = 6
 `
 
 type DropFailedParams struct {
 	Mailbox int64
 	Pair    []byte
+	Unseen  []byte
 }
 
 // A message is in entries or in claims: failed tries leave entries when they
 // are counted on elsewhere.
 func (q *Queries) DropFailed(ctx context.Context, arg DropFailedParams) error {
-	_, err := q.db.ExecContext(ctx, DropFailed, arg.Mailbox, arg.Pair)
+	_, err := q.db.ExecContext(ctx, DropFailed, arg.Mailbox, arg.Pair, arg.Unseen)
 	return err
 }
 
@@ -206,7 +199,8 @@ func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error 
 	return err
 }
 
-const InsertClaim = `-- name: InsertClaim :one
+const InsertClaim = `-- name: InsertClaim :execrows
+
 INSERT INTO claims (
     mailbox, pair, session, verdict, domain, size, checkpoint_offset, checkpoint_sum, at, absent, attempts)
 SELECT
@@ -221,7 +215,6 @@ WHERE NOT EXISTS (
     FROM entries AS e
     WHERE e.mailbox = ?1 AND e.pair = ?2 AND e.state <> 6)
 ON CONFLICT (mailbox, pair) DO NOTHING
-RETURNING attempts
 `
 
 type InsertClaimParams struct {
@@ -237,11 +230,13 @@ type InsertClaimParams struct {
 	Unseen           []byte
 }
 
-// The compare-and-set of a claim: nothing is inserted, and no row comes back,
-// if the pair is claimed or settled. Failed tries of the pair (6), and of the
-// same id before its header was seen (unseen), are counted on.
+// None of the hot statements uses RETURNING, for which SQLite builds a table
+// each time: whether they did something is told by the number of rows changed.
+// The compare-and-set of a claim: nothing is inserted if the pair is claimed or
+// settled. Failed tries of the pair (6), and of the same id before its header
+// was seen (unseen), are counted on.
 func (q *Queries) InsertClaim(ctx context.Context, arg InsertClaimParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, InsertClaim,
+	result, err := q.db.ExecContext(ctx, InsertClaim,
 		arg.Mailbox,
 		arg.Pair,
 		arg.Session,
@@ -253,16 +248,17 @@ func (q *Queries) InsertClaim(ctx context.Context, arg InsertClaimParams) (int64
 		arg.At,
 		arg.Unseen,
 	)
-	var attempts int64
-	err := row.Scan(&attempts)
-	return attempts, err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
-const Record = `-- name: Record :one
+const Record = `-- name: Record :execrows
 INSERT INTO entries (mailbox, pair, state, absent, attempts)
 SELECT
     ?1, ?2, ?3, 0,
-    ?4 + coalesce((
+    CAST(?4 AS INTEGER) + coalesce((
         SELECT sum(e.attempts)
         FROM entries AS e
         WHERE e.mailbox = ?1 AND e.pair = ?5 AND e.pair <> ?2 AND e.state = 6), 0)
@@ -273,7 +269,6 @@ WHERE NOT EXISTS (
 ON CONFLICT (mailbox, pair) DO UPDATE
 SET state = excluded.state, absent = 0, attempts = entries.attempts + excluded.attempts
 WHERE entries.state = 6
-RETURNING attempts
 `
 
 type RecordParams struct {
@@ -284,19 +279,19 @@ type RecordParams struct {
 	Unseen  []byte
 }
 
-// The compare-and-set of an outcome without a claim. failed is 1 if this is a
-// failed try, else 0.
+// The compare-and-set of an outcome without a claim.
 func (q *Queries) Record(ctx context.Context, arg RecordParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, Record,
+	result, err := q.db.ExecContext(ctx, Record,
 		arg.Mailbox,
 		arg.Pair,
 		arg.State,
 		arg.Failed,
 		arg.Unseen,
 	)
-	var attempts int64
-	err := row.Scan(&attempts)
-	return attempts, err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const RenewSession = `-- name: RenewSession :exec
@@ -343,30 +338,35 @@ func (q *Queries) SetCheckpoint(ctx context.Context, arg SetCheckpointParams) (i
 	return result.RowsAffected()
 }
 
-const Settle = `-- name: Settle :exec
+const Settle = `-- name: Settle :execrows
 INSERT INTO entries (mailbox, pair, state, absent, attempts)
-VALUES (?, ?, ?, ?, ?)
+SELECT c.mailbox, c.pair, ?1, c.absent, c.attempts + CAST(?2 AS INTEGER)
+FROM claims AS c
+WHERE c.mailbox = ?3 AND c.pair = ?4
 `
 
 type SettleParams struct {
-	Mailbox  int64
-	Pair     []byte
-	State    int64
-	Absent   int64
-	Attempts int64
+	State   int64
+	Failed  int64
+	Mailbox int64
+	Pair    []byte
 }
 
-// No conflict is allowed here: that a settled pair is settled again is what
-// the primary key makes impossible, whatever our code does.
-func (q *Queries) Settle(ctx context.Context, arg SettleParams) error {
-	_, err := q.db.ExecContext(ctx, Settle,
+// The compare-and-set of an outcome: nothing is inserted if the pair is not
+// claimed. No conflict is allowed: that a settled pair is settled again is what
+// the primary key makes impossible, whatever our code does. failed is 1 if this
+// is a failed try, else 0.
+func (q *Queries) Settle(ctx context.Context, arg SettleParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, Settle,
+		arg.State,
+		arg.Failed,
 		arg.Mailbox,
 		arg.Pair,
-		arg.State,
-		arg.Absent,
-		arg.Attempts,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const TakeOver = `-- name: TakeOver :one

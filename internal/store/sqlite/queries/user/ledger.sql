@@ -11,10 +11,13 @@ UPDATE fence
 SET epoch = epoch + 1
 RETURNING epoch;
 
--- The compare-and-set of a claim: nothing is inserted, and no row comes back,
--- if the pair is claimed or settled. Failed tries of the pair (6), and of the
--- same id before its header was seen (unseen), are counted on.
--- name: InsertClaim :one
+-- None of the hot statements uses RETURNING, for which SQLite builds a table
+-- each time: whether they did something is told by the number of rows changed.
+
+-- The compare-and-set of a claim: nothing is inserted if the pair is claimed or
+-- settled. Failed tries of the pair (6), and of the same id before its header
+-- was seen (unseen), are counted on.
+-- name: InsertClaim :execrows
 INSERT INTO claims (
     mailbox, pair, session, verdict, domain, size, checkpoint_offset, checkpoint_sum, at, absent, attempts)
 SELECT
@@ -28,33 +31,34 @@ WHERE NOT EXISTS (
     SELECT 1
     FROM entries AS e
     WHERE e.mailbox = sqlc.arg(mailbox) AND e.pair = sqlc.arg(pair) AND e.state <> 6)
-ON CONFLICT (mailbox, pair) DO NOTHING
-RETURNING attempts;
+ON CONFLICT (mailbox, pair) DO NOTHING;
 
 -- A message is in entries or in claims: failed tries leave entries when they
 -- are counted on elsewhere.
 -- name: DropFailed :exec
 DELETE FROM entries
-WHERE mailbox = ? AND pair = ? AND state = 6;
+WHERE mailbox = sqlc.arg(mailbox) AND pair IN (sqlc.arg(pair), sqlc.arg(unseen)) AND state = 6;
 
--- name: DropClaim :one
-DELETE FROM claims
-WHERE mailbox = ? AND pair = ?
-RETURNING attempts, absent;
-
--- No conflict is allowed here: that a settled pair is settled again is what
--- the primary key makes impossible, whatever our code does.
--- name: Settle :exec
+-- The compare-and-set of an outcome: nothing is inserted if the pair is not
+-- claimed. No conflict is allowed: that a settled pair is settled again is what
+-- the primary key makes impossible, whatever our code does. failed is 1 if this
+-- is a failed try, else 0.
+-- name: Settle :execrows
 INSERT INTO entries (mailbox, pair, state, absent, attempts)
-VALUES (?, ?, ?, ?, ?);
+SELECT c.mailbox, c.pair, sqlc.arg(state), c.absent, c.attempts + CAST(sqlc.arg(failed) AS INTEGER)
+FROM claims AS c
+WHERE c.mailbox = sqlc.arg(mailbox) AND c.pair = sqlc.arg(pair);
 
--- The compare-and-set of an outcome without a claim. failed is 1 if this is a
--- failed try, else 0.
--- name: Record :one
+-- name: DropClaim :exec
+DELETE FROM claims
+WHERE mailbox = ? AND pair = ?;
+
+-- The compare-and-set of an outcome without a claim.
+-- name: Record :execrows
 INSERT INTO entries (mailbox, pair, state, absent, attempts)
 SELECT
     sqlc.arg(mailbox), sqlc.arg(pair), sqlc.arg(state), 0,
-    sqlc.arg(failed) + coalesce((
+    CAST(sqlc.arg(failed) AS INTEGER) + coalesce((
         SELECT sum(e.attempts)
         FROM entries AS e
         WHERE e.mailbox = sqlc.arg(mailbox) AND e.pair = sqlc.arg(unseen) AND e.pair <> sqlc.arg(pair) AND e.state = 6), 0)
@@ -64,8 +68,7 @@ WHERE NOT EXISTS (
     WHERE c.mailbox = sqlc.arg(mailbox) AND c.pair = sqlc.arg(pair))
 ON CONFLICT (mailbox, pair) DO UPDATE
 SET state = excluded.state, absent = 0, attempts = entries.attempts + excluded.attempts
-WHERE entries.state = 6
-RETURNING attempts;
+WHERE entries.state = 6;
 
 -- name: InsertAudit :exec
 INSERT INTO audit (id, mailbox, domain, status, reason, size)
