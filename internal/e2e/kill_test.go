@@ -246,3 +246,61 @@ func killAt(t *testing.T, h history, step bridge.Step, when bridge.When, n int) 
 	}
 	return killed
 }
+
+// TestARecoveryIsKilledAtItsSteps: what only a second run does, asking the
+// session, comparing before the source is touched and giving known messages
+// their new ids, is killed before and after too.
+func TestARecoveryIsKilledAtItsSteps(t *testing.T) {
+	for _, c := range []struct {
+		step  bridge.Step
+		first string // where the run before was killed; "": it was not
+		renew bool   // the server gives its messages new ids in between
+	}{
+		{bridge.StepQuery, "put:after:3", false},
+		{bridge.StepRecheck, "dispose:before:1", false},
+		{bridge.StepRemap, "", true},
+	} {
+		for _, h := range []history{{"pop3s", "delete"}, {"imaps", "delete"}, {"imaps", "leave"}} {
+			if c.step == bridge.StepRecheck && h.policy == "leave" {
+				continue
+			}
+			for _, when := range []bridge.When{bridge.Before, bridge.After} {
+				t.Run(fmt.Sprintf("%v/%v %v", h, when, c.step), func(t *testing.T) {
+					t.Parallel()
+					d := sharedDovecot(t)
+					name := d.user(t, mixed(10))
+					in := install(t, gmailtest.Options{}, "-tags", "crashpoints")
+					way := h.way(d.Server)
+					want := truth(t, d.Server, way, name)
+					box := in.at(h.scheme, name, password, way.Port, d.CA)
+					run := func(at, policy string) result {
+						in.env["CRASHPOINT"] = at
+						defer delete(in.env, "CRASHPOINT")
+						return in.sync(box, "--after-import", policy)
+					}
+					if c.first != "" {
+						if r := run(c.first, h.policy); r.code != -1 {
+							t.Fatalf("the first run was not killed: exit %d", r.code)
+						}
+					} else {
+						in.sync(box).orFail(t)
+					}
+					if c.renew {
+						if err := d.ForgetUIDs(name, ""); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if r := run(fmt.Sprintf("%v:%v:1", c.step, when), h.policy); r.code != -1 {
+						t.Fatalf("the recovery was not killed: exit %d\n%s", r.code, r.stderr)
+					}
+					in.sync(box, "--after-import", h.policy).orFail(t)
+					once(t, in.gmail.Hashes(user), want)
+					left := total(truth(t, d.Server, way, name))
+					if h.policy == "delete" && left != 0 || h.policy == "leave" && left != total(want) {
+						t.Errorf("%d messages left at the source of %d", left, total(want))
+					}
+				})
+			}
+		}
+	}
+}

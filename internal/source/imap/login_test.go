@@ -292,7 +292,7 @@ func TestGreetingsThatAreNone(t *testing.T) {
 		{"* BYE Too many connections from your address", mail.RateLimited, "source_limit"},
 		{"+OK POP3 ready", mail.Protocol, "bad_response"},
 		{"220 smtp.example ESMTP", mail.Protocol, "bad_response"},
-		{"* OK " + strings.Repeat("x", 1<<20), mail.Protocol, "protocol_limit"},
+		{"* OK " + strings.Repeat("x", 100<<10), mail.Protocol, "protocol_limit"},
 		{"* OK hello\r\n" + strings.Repeat("* OK again\r\n", 1000), mail.Protocol, "protocol_limit"},
 	} {
 		_, err := imap.New(config(t, script(t, &imapd.Script{Greeting: c.greeting}), imap.TLS)).Open(t.Context())

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/account/accounttest"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/audit/audittest"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
@@ -155,4 +156,13 @@ func TestAudit(t *testing.T) {
 func TestQuotaDays(t *testing.T) {
 	t.Parallel()
 	quotatest.Run(t, func(t *testing.T) quota.Days { return openStore(t, t.TempDir(), Options{}).Days() })
+}
+
+func TestAccounts(t *testing.T) {
+	t.Parallel()
+	accounttest.Run(t, func(t *testing.T) (accounttest.Store, func() accounttest.Store) {
+		w := &world{dir: t.TempDir()}
+		w.s = openStore(t, w.dir, Options{Exclusive: true})
+		return w.s, func() accounttest.Store { w.Reopen(t); return w.s }
+	})
 }

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"encoding/binary"
 	"io"
 	"slices"
 	"sync"
@@ -12,7 +13,11 @@ import (
 
 const (
 	sector = 512       // the smallest page of SQLite: any page is whole sectors
-	gather = 256 << 10 // of WAL, then it is written before SQLite asks
+	gather = 256 << 10 // of WAL, then it is written before the commit
+
+	// A frame of the WAL is this and a page; octets 4 to 7 are zero unless it is
+	// the last of a commit (sqlite.org/fileformat2.html section 4.1).
+	frameHeader = 24
 )
 
 // file encrypts one file. SQLite uses it from one goroutine at a time.
@@ -24,6 +29,7 @@ type file struct {
 	pending *[]byte
 	start   int64
 	gather  bool
+	commit  bool // the last header written was that of a commit's last frame
 }
 
 // buffers holds sector-aligned scratch space, and what is pending of a WAL.
@@ -79,6 +85,9 @@ func (f *file) readSectors(p []byte, off int64) (int, error) {
 }
 
 // WriteAt writes p at once, or keeps it until flush if it continues the WAL.
+// With a commit's last frame all of it is written: others may read it from
+// then on, and must find it after a crash of this process even where nobody
+// asks for a sync.
 func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	if !f.gather {
 		return f.write(p, off)
@@ -92,6 +101,12 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 		f.pending, f.start = buffer(0), off
 	}
 	*f.pending = append(*f.pending, p...)
+	if len(p) == frameHeader {
+		f.commit = binary.BigEndian.Uint32(p[4:]) != 0
+	} else if f.commit {
+		f.commit = false
+		return len(p), f.flush()
+	}
 	return len(p), nil
 }
 

@@ -1,0 +1,325 @@
+// Package accounttest is the conformance suite of a store of accounts.
+package accounttest
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+)
+
+// Store is a store of accounts.
+type Store interface {
+	EnsureUser(ctx context.Context, subject string) (account.User, error)
+	EnsureMailbox(ctx context.Context, user id.User, m account.Mailbox) (account.Mailbox, error)
+	Mailboxes(ctx context.Context, user id.User) ([]account.Mailbox, error)
+	PutGrant(ctx context.Context, user id.User, g account.Grant) error
+	Grant(ctx context.Context, user id.User) (account.Grant, error)
+	DropGrant(ctx context.Context, user id.User) error
+	WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (account.Wiped, error)
+	WipeUser(ctx context.Context, user id.User) (account.Wiped, error)
+}
+
+// Run proves a store. fresh gives an empty one and a way to restart on what is durable.
+func Run(t *testing.T, fresh func(t *testing.T) (s Store, reopen func() Store)) {
+	for _, c := range []struct {
+		name, rule string
+		test       func(t *testing.T, s Store, reopen func() Store)
+	}{
+		{"UserIsFoundAgain", "one subject is one user, also when two ask at once and after a restart", userFound},
+		{"MailboxIsOneMaildrop", "the same maildrop is one mailbox, whatever standard port leads to it", oneMaildrop},
+		{"MailboxIsKeptAsItWasMade", "finding a mailbox changes nothing about it", kept},
+		{"MailboxRoundTrips", "every field of a mailbox comes back, also after a restart", roundTrips},
+		{"MailboxNeedsNoPassword", "a one-shot pass is given its password each time; nothing is kept of it", noPassword},
+		{"GrantRoundTrips", "a grant comes back as it was given; a new one replaces it", grant},
+		{"DroppedGrantIsGone", "after a revocation there is no grant", dropped},
+		{"UsersAreApart", "nobody finds, changes or wipes what is somebody else's", apart},
+		{"WipedMailboxIsGone", "a wiped mailbox is as if it had never been; made anew it is another", wipedMailbox},
+		{"WipedUserIsGone", "a wiped user is as if he had never been; come again he is another", wipedUser},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Logf("the rule: %s", c.rule)
+				}
+			})
+			s, reopen := fresh(t)
+			c.test(t, s, reopen)
+		})
+	}
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("got %v, want no error", err)
+	}
+}
+
+func wantNone(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, account.ErrNone) {
+		t.Errorf("error = %v, want %v", err, account.ErrNone)
+	}
+}
+
+func ensureUser(t *testing.T, s Store, subject string) id.User {
+	t.Helper()
+	u, err := s.EnsureUser(t.Context(), subject)
+	ok(t, err)
+	return u.ID
+}
+
+func ensure(t *testing.T, s Store, u id.User, m account.Mailbox) account.Mailbox {
+	t.Helper()
+	got, err := s.EnsureMailbox(t.Context(), u, m)
+	ok(t, err)
+	return got
+}
+
+func mailboxes(t *testing.T, s Store, u id.User) []account.Mailbox {
+	t.Helper()
+	boxes, err := s.Mailboxes(t.Context(), u)
+	ok(t, err)
+	return boxes
+}
+
+func imap() account.Mailbox {
+	return account.Mailbox{
+		Name: "Work", Protocol: "imap", Host: "imap.example.org", Port: 993, Security: "tls", Username: "ann@example.org",
+		Password: vault.NewSecret("hunter2"), Folders: []account.Folder{{Name: "INBOX"}, {Name: "Entwürfe", Label: "Old"}},
+		Label: "Work", Archive: true, AfterImport: "seen",
+	}
+}
+
+func wantSame(t *testing.T, got, want account.Mailbox) {
+	t.Helper()
+	if !got.Password.Equal(want.Password) {
+		t.Error("the password is not the one that was kept")
+	}
+	got.Password, want.Password = vault.Secret{}, vault.Secret{}
+	want.ID = got.ID
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("mailbox = %+v, want %+v", got, want)
+	}
+}
+
+func userFound(t *testing.T, s Store, reopen func() Store) {
+	var wg sync.WaitGroup
+	ids := make([]id.User, 8)
+	for i := range ids {
+		wg.Go(func() {
+			u, err := s.EnsureUser(t.Context(), "ann")
+			if err != nil {
+				t.Errorf("ensure = %v", err)
+			}
+			ids[i] = u.ID
+		})
+	}
+	wg.Wait()
+	for _, u := range ids {
+		if u != ids[0] || u == (id.User{}) {
+			t.Fatalf("users = %v, want one", ids)
+		}
+	}
+	if ensureUser(t, s, "bob") == ids[0] {
+		t.Error("another subject is the same user")
+	}
+	if got := ensureUser(t, reopen(), "ann"); got != ids[0] {
+		t.Errorf("user after a restart = %v, want %v", got, ids[0])
+	}
+}
+
+func oneMaildrop(t *testing.T, s Store, _ func() Store) {
+	u := ensureUser(t, s, "ann")
+	base := account.Mailbox{Protocol: "pop3", Host: "pop.example.org", Port: 995, Username: "ann"}
+	first := ensure(t, s, u, base).ID
+	with := func(change func(*account.Mailbox)) account.Mailbox {
+		m := base
+		change(&m)
+		return m
+	}
+	for name, m := range map[string]account.Mailbox{
+		"STARTTLS port": with(func(m *account.Mailbox) { m.Port, m.Security = 110, "starttls" }),
+		"upper case":    with(func(m *account.Mailbox) { m.Host = "POP.Example.ORG" }),
+		"another name":  with(func(m *account.Mailbox) { m.Name, m.Label, m.AfterImport = "x", "y", "delete" }),
+	} {
+		if got := ensure(t, s, u, m).ID; got != first {
+			t.Errorf("%s: another mailbox, want the same", name)
+		}
+	}
+	seen := map[id.Mailbox]string{first: "the first"}
+	for name, m := range map[string]account.Mailbox{
+		"own port":      with(func(m *account.Mailbox) { m.Port = 10995 }),
+		"own port 2":    with(func(m *account.Mailbox) { m.Port = 10996 }),
+		"IMAP's port":   with(func(m *account.Mailbox) { m.Port = 993 }),
+		"IMAP":          with(func(m *account.Mailbox) { m.Protocol, m.Port = "imap", 993 }),
+		"POP3's port":   with(func(m *account.Mailbox) { m.Protocol, m.Port = "imap", 995 }),
+		"other host":    with(func(m *account.Mailbox) { m.Host = "pop2.example.org" }),
+		"other user":    with(func(m *account.Mailbox) { m.Username = "bob" }),
+		"user's case":   with(func(m *account.Mailbox) { m.Username = "Ann" }),
+		"host and user": with(func(m *account.Mailbox) { m.Host, m.Username = "pop.example.orga", "nn" }),
+	} {
+		got := ensure(t, s, u, m).ID
+		if other, twice := seen[got]; twice {
+			t.Errorf("%s: is the same mailbox as %s", name, other)
+		}
+		seen[got] = name
+	}
+	if got := len(mailboxes(t, s, u)); got != len(seen) {
+		t.Errorf("mailboxes = %d, want %d", got, len(seen))
+	}
+}
+
+func kept(t *testing.T, s Store, _ func() Store) {
+	u := ensureUser(t, s, "ann")
+	want := ensure(t, s, u, imap())
+	changed := imap()
+	changed.Name, changed.Port, changed.AfterImport, changed.Password = "x", 143, "delete", vault.NewSecret("other")
+	wantSame(t, ensure(t, s, u, changed), want)
+	wantSame(t, mailboxes(t, s, u)[0], want)
+}
+
+func roundTrips(t *testing.T, s Store, reopen func() Store) {
+	u := ensureUser(t, s, "ann")
+	made := imap()
+	made.Host = "IMAP.example.org"
+	got := ensure(t, s, u, made)
+	wantSame(t, got, imap())
+	if got.ID == (id.Mailbox{}) {
+		t.Error("the mailbox has no id")
+	}
+	ensure(t, s, u, account.Mailbox{Protocol: "pop3", Host: "a", Port: 995})
+	boxes := mailboxes(t, reopen(), u)
+	if len(boxes) != 2 || boxes[0].ID != got.ID {
+		t.Fatalf("mailboxes after a restart = %d, want both, the first made first", len(boxes))
+	}
+	wantSame(t, boxes[0], imap())
+}
+
+func noPassword(t *testing.T, s Store, reopen func() Store) {
+	u := ensureUser(t, s, "ann")
+	m := imap()
+	m.Password = vault.Secret{}
+	first := ensure(t, s, u, m)
+	if !first.Password.Empty() || !mailboxes(t, reopen(), u)[0].Password.Empty() {
+		t.Error("a password came from nowhere")
+	}
+}
+
+func wantGrant(t *testing.T, s Store, u id.User, want account.Grant) {
+	t.Helper()
+	got, err := s.Grant(t.Context(), u)
+	ok(t, err)
+	if !got.RefreshToken.Equal(want.RefreshToken) || !got.GrantedAt.Equal(want.GrantedAt) {
+		t.Error("token or time are not those of the grant")
+	}
+	if !reflect.DeepEqual(got.Scopes, want.Scopes) || got.Email != want.Email || got.Sub != want.Sub {
+		t.Errorf("grant = %+v, want %+v", got, want)
+	}
+}
+
+func grant(t *testing.T, s Store, reopen func() Store) {
+	u := ensureUser(t, s, "ann")
+	_, err := s.Grant(t.Context(), u)
+	wantNone(t, err)
+	g := account.Grant{RefreshToken: vault.NewSecret("1//token"), Scopes: []string{"openid", "email", "gmail.insert"},
+		Email: "ann@gmail.com", Sub: "1234567890", GrantedAt: time.Now()}
+	ok(t, s.PutGrant(t.Context(), u, g))
+	wantGrant(t, s, u, g)
+	g.RefreshToken, g.Scopes = vault.NewSecret("1//newer"), []string{"gmail.insert"}
+	ok(t, s.PutGrant(t.Context(), u, g))
+	wantGrant(t, reopen(), u, g)
+}
+
+func dropped(t *testing.T, s Store, reopen func() Store) {
+	u := ensureUser(t, s, "ann")
+	box := ensure(t, s, u, imap())
+	ok(t, s.PutGrant(t.Context(), u, account.Grant{RefreshToken: vault.NewSecret("1//token")}))
+	ok(t, s.DropGrant(t.Context(), u))
+	ok(t, s.DropGrant(t.Context(), u))
+	_, err := s.Grant(t.Context(), u)
+	wantNone(t, err)
+	s = reopen()
+	_, err = s.Grant(t.Context(), u)
+	wantNone(t, err)
+	wantSame(t, mailboxes(t, s, u)[0], box)
+}
+
+func apart(t *testing.T, s Store, _ func() Store) {
+	ann, bob, nobody := ensureUser(t, s, "ann"), ensureUser(t, s, "bob"), id.New[id.User]()
+	box := ensure(t, s, ann, imap())
+	ok(t, s.PutGrant(t.Context(), ann, account.Grant{RefreshToken: vault.NewSecret("1//token")}))
+	if got := mailboxes(t, s, bob); len(got) != 0 {
+		t.Errorf("somebody else's mailboxes = %d, want none", len(got))
+	}
+	_, err := s.Grant(t.Context(), bob)
+	wantNone(t, err)
+	_, err = s.WipeMailbox(t.Context(), bob, box.ID)
+	wantNone(t, err)
+	if got := ensure(t, s, bob, imap()).ID; got == box.ID {
+		t.Error("two users share a mailbox")
+	}
+	_, err = s.Mailboxes(t.Context(), nobody)
+	wantNone(t, err)
+	_, err = s.EnsureMailbox(t.Context(), nobody, imap())
+	wantNone(t, err)
+	_, err = s.WipeUser(t.Context(), nobody)
+	wantNone(t, err)
+	_, err = s.WipeUser(t.Context(), bob)
+	ok(t, err)
+	wantSame(t, mailboxes(t, s, ann)[0], box)
+}
+
+func wipedMailbox(t *testing.T, s Store, reopen func() Store) {
+	u := ensureUser(t, s, "ann")
+	box, other := ensure(t, s, u, imap()), ensure(t, s, u, account.Mailbox{Protocol: "pop3", Host: "a", Port: 995})
+	w, err := s.WipeMailbox(t.Context(), u, box.ID)
+	ok(t, err)
+	if w.Rows["mailboxes"] != 1 || !w.KeyDestroyed || w.At.IsZero() {
+		t.Errorf("receipt = %+v, want one mailbox and a destroyed key", w)
+	}
+	_, err = s.WipeMailbox(t.Context(), u, box.ID)
+	wantNone(t, err)
+	s = reopen()
+	if boxes := mailboxes(t, s, u); len(boxes) != 1 || boxes[0].ID != other.ID {
+		t.Errorf("mailboxes left = %d, want the other one", len(boxes))
+	}
+	if ensure(t, s, u, imap()).ID == box.ID {
+		t.Error("the mailbox came back")
+	}
+}
+
+func wipedUser(t *testing.T, s Store, reopen func() Store) {
+	u := ensureUser(t, s, "ann")
+	ensure(t, s, u, imap())
+	ok(t, s.PutGrant(t.Context(), u, account.Grant{RefreshToken: vault.NewSecret("1//token")}))
+	w, err := s.WipeUser(t.Context(), u)
+	ok(t, err)
+	if w.Rows["users"] != 1 || w.Rows["mailboxes"] != 1 || !w.KeyDestroyed || w.At.IsZero() {
+		t.Errorf("receipt = %+v, want one user, one mailbox and a destroyed key", w)
+	}
+	for range 2 {
+		_, err = s.Mailboxes(t.Context(), u)
+		wantNone(t, err)
+		_, err = s.Grant(t.Context(), u)
+		wantNone(t, err)
+		_, err = s.WipeUser(t.Context(), u)
+		wantNone(t, err)
+		s = reopen()
+	}
+	again := ensureUser(t, s, "ann")
+	if again == u {
+		t.Error("the user came back")
+	}
+	if got := mailboxes(t, s, again); len(got) != 0 {
+		t.Errorf("mailboxes of who came again = %d, want none", len(got))
+	}
+}

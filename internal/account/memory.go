@@ -1,0 +1,137 @@
+package account
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/id"
+)
+
+// Memory holds accounts in memory, for tests under fake time. The zero value
+// is ready.
+type Memory struct {
+	mu       sync.Mutex
+	subjects map[string]id.User
+	users    map[id.User]*person
+}
+
+type person struct {
+	boxes []Mailbox
+	grant *Grant
+}
+
+// EnsureUser finds or makes the user whom the identity provider calls subject.
+func (m *Memory) EnsureUser(ctx context.Context, subject string) (User, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u, known := m.subjects[subject]
+	if !known {
+		if m.users == nil {
+			m.subjects, m.users = map[string]id.User{}, map[id.User]*person{}
+		}
+		u = id.New[id.User]()
+		m.subjects[subject], m.users[u] = u, &person{}
+	}
+	return User{ID: u}, ctx.Err()
+}
+
+// in runs f on a user's rows.
+func (m *Memory) in(ctx context.Context, user id.User, f func(*person) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.users[user]
+	if p == nil {
+		return ErrNone
+	}
+	return f(p)
+}
+
+// EnsureMailbox finds the mailbox of the same identity, as it is kept, or
+// makes it as box says.
+func (m *Memory) EnsureMailbox(ctx context.Context, user id.User, box Mailbox) (Mailbox, error) {
+	err := m.in(ctx, user, func(p *person) error {
+		for _, b := range p.boxes {
+			if b.Identity() == box.Identity() {
+				box = b
+				return nil
+			}
+		}
+		box.ID, box.Host = id.New[id.Mailbox](), box.Identity().Host
+		box.Folders = slices.Clone(box.Folders)
+		p.boxes = append(p.boxes, box)
+		return nil
+	})
+	return box, err
+}
+
+// Mailboxes gives a user's mailboxes, in the order of their making.
+func (m *Memory) Mailboxes(ctx context.Context, user id.User) (out []Mailbox, err error) {
+	err = m.in(ctx, user, func(p *person) error {
+		out = slices.Clone(p.boxes)
+		return nil
+	})
+	return out, err
+}
+
+// PutGrant keeps what Google gave; it replaces what was kept before.
+func (m *Memory) PutGrant(ctx context.Context, user id.User, g Grant) error {
+	return m.in(ctx, user, func(p *person) error {
+		p.grant = &g
+		return nil
+	})
+}
+
+// Grant gives what Google gave, or ErrNone.
+func (m *Memory) Grant(ctx context.Context, user id.User) (g Grant, err error) {
+	err = m.in(ctx, user, func(p *person) error {
+		if p.grant == nil {
+			return ErrNone
+		}
+		g = *p.grant
+		return nil
+	})
+	return g, err
+}
+
+// DropGrant forgets what Google gave.
+func (m *Memory) DropGrant(ctx context.Context, user id.User) error {
+	return m.in(ctx, user, func(p *person) error {
+		p.grant = nil
+		return nil
+	})
+}
+
+// WipeMailbox forgets a mailbox.
+func (m *Memory) WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (Wiped, error) {
+	w := Wiped{At: time.Now(), KeyDestroyed: true, Rows: map[string]int64{"mailboxes": 1}}
+	err := m.in(ctx, user, func(p *person) error {
+		i := slices.IndexFunc(p.boxes, func(b Mailbox) bool { return b.ID == box })
+		if i < 0 {
+			return ErrNone
+		}
+		p.boxes = slices.Delete(p.boxes, i, i+1)
+		return nil
+	})
+	return w, err
+}
+
+// WipeUser forgets a user.
+func (m *Memory) WipeUser(ctx context.Context, user id.User) (Wiped, error) {
+	w := Wiped{At: time.Now(), KeyDestroyed: true, Rows: map[string]int64{"users": 1}}
+	err := m.in(ctx, user, func(p *person) error {
+		w.Rows["mailboxes"] = int64(len(p.boxes))
+		delete(m.users, user)
+		for s, u := range m.subjects {
+			if u == user {
+				delete(m.subjects, s)
+			}
+		}
+		return nil
+	})
+	return w, err
+}
