@@ -93,7 +93,7 @@ func (t *transfer) sendUnknown(ctx context.Context, m *hashed) error {
 // sendWindow reads one window and sends it, what Gmail did not keep again.
 // more reports that the whole window is stored and the message goes on.
 func (t *transfer) sendWindow(ctx context.Context, m *hashed) (more bool, a mail.Answer, err error) {
-	b := getWindow(m.n)
+	b := getWindow(m.n >= sealEvery && t.liar())
 	defer putWindow(b)
 	start := m.n
 	n, err := io.ReadFull(m, b)
@@ -217,15 +217,15 @@ func (m *hashed) wait() error {
 	return m.sealErr
 }
 
-// Windows for the end of a message, and for all of it where sizes lie: 1 MiB
-// above 8 MiB, so that a long upload does not need a request every 256 KiB.
+// Windows for the end of a message, and for all of it where sizes lie: then
+// 1 MiB above 8 MiB, so that a long upload does not need a request every 256 KiB.
 var windows = [2]sync.Pool{
 	{New: func() any { return new(make([]byte, window)) }},
 	{New: func() any { return new(make([]byte, 4*window)) }},
 }
 
-func getWindow(at int64) []byte {
-	if at >= sealEvery {
+func getWindow(wide bool) []byte {
+	if wide {
 		return *windows[1].Get().(*[]byte)
 	}
 	return *windows[0].Get().(*[]byte)

@@ -3,9 +3,12 @@ package imap_test
 import (
 	"bytes"
 	"io"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/source/imap"
+	"github.com/smtp-sync/smtp-sync/internal/testkit"
 	"github.com/smtp-sync/smtp-sync/internal/testkit/imapd"
 )
 
@@ -31,6 +34,31 @@ func BenchmarkFetchSmall(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+	}
+}
+
+// Not parallel: it counts what the process allocates, server included.
+func TestLargeMessageIsNeverHeldInMemory(t *testing.T) {
+	_, box, addr := serve(t, imap.TLS, imapd.Options{})
+	const size = 50 << 20
+	box.DeliverFrom("INBOX", time.Now(), size, func() io.Reader { return testkit.Big(size, 1) })
+	src := open(t, config(t, addr, imap.TLS))
+	refs := list(t, src)
+	buf := make([]byte, 32<<10)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for in, err := range src.Fetch(t.Context(), refs) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, in.Body, buf)
+		if n != size || err != nil {
+			t.Fatalf("%d octets, %v", n, err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 2<<20 {
+		t.Errorf("%d octets allocated for a message of %d", got, size)
 	}
 }
 

@@ -69,10 +69,15 @@ func (s *Source) discard(lit imap.LiteralReader) {
 	b.discard()
 }
 
-// cut ends the Source because a literal stopped before its end.
+// cut ends the Source because a literal stopped before its end. It waits for
+// go-imap's reader, which goes on now and finds the connection closed: whoever
+// asks go-imap for the next item reads from the same buffer, for go-imap then
+// tries to discard what is left of this one.
 func (s *Source) cut(err error) *mail.Fault {
 	if why := s.lease.ended(); why != nil {
 		err = why
 	}
-	return s.end(lost(s.cfg.Host, err))
+	f := s.end(lost(s.cfg.Host, err))
+	<-s.client.Closed()
+	return f
 }

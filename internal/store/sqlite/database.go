@@ -60,22 +60,15 @@ func openDatabase(ctx context.Context, path string, key vault.Secret, s schema, 
 			err = fault(path, err)
 		}
 	}()
-	flags := os.O_RDWR
-	if create {
-		flags |= os.O_CREATE
-	}
-	// SQLite would make the file readable for others.
-	f, err := os.OpenFile(path, flags, 0o600)
-	if err != nil {
+	if err := makeFiles(path, create); err != nil {
 		return nil, err
 	}
-	f.Close()
 	params, forget, err := pages.Key(key.Reveal())
 	if err != nil {
 		return nil, err
 	}
 	d.forget = forget
-	uri := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=rw&_txlock=immediate&" + params
+	uri := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=rw&modeof=" + url.QueryEscape(path) + "&" + params
 	d.pool, err = driver.Open(uri, func(c *sqlite3.Conn) error { return c.Exec(pragmas) })
 	if err != nil {
 		return nil, err
@@ -97,6 +90,23 @@ func openDatabase(ctx context.Context, path string, key vault.Secret, s schema, 
 	d.conn.SetInterrupt(context.Background())
 	d.begin, d.commit = d.prepare(&err, "BEGIN IMMEDIATE"), d.prepare(&err, "COMMIT")
 	return d, err
+}
+
+// makeFiles makes the files of a database, which SQLite would make readable for
+// others; the database itself only if create.
+func makeFiles(path string, create bool) error {
+	for _, suffix := range []string{"", "-shm"} { // the WAL gets its mode by modeof
+		flags := os.O_RDWR
+		if create || suffix != "" {
+			flags |= os.O_CREATE
+		}
+		f, err := os.OpenFile(path+suffix, flags, 0o600)
+		if err != nil {
+			return err
+		}
+		f.Close()
+	}
+	return nil
 }
 
 // prepare prepares a statement for the life of the connection. The first error

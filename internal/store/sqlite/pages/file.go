@@ -2,12 +2,15 @@ package pages
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"slices"
 	"sync"
+	"syscall"
 
 	"golang.org/x/crypto/xts"
 
+	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
@@ -146,9 +149,21 @@ func (f *file) write(p []byte, off int64) (int, error) {
 		f.cipher.Encrypt(s, s, uint64(from+i)/sector)
 	}
 	if n, err := f.File.WriteAt(*b, from); err != nil {
-		return max(0, min(n-int(off-from), len(p))), err
+		return max(0, min(n-int(off-from), len(p))), told(err)
 	}
 	return len(p), nil
+}
+
+// told gives SQLite the code for what the system said. It keeps codes until it
+// has rolled back, and the system's own error only until the next call.
+func told(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return vfs.SystemError(err, sqlite3.FULL)
+	case errors.Is(err, syscall.EROFS):
+		return vfs.SystemError(err, sqlite3.READONLY)
+	}
+	return err
 }
 
 // around reads one sector to be written again. Beyond the end of the file, or
@@ -169,7 +184,7 @@ func (f *file) Sync(flags vfs.SyncFlag) error {
 	if err := f.flush(); err != nil {
 		return err
 	}
-	return f.File.Sync(flags)
+	return told(f.File.Sync(flags))
 }
 
 func (f *file) Size() (int64, error) {
