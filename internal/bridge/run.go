@@ -53,7 +53,7 @@ type resume struct {
 
 // inFlight bounds the messages held in windows while claims and settles wait
 // for their group commit; more than that gains nothing.
-const inFlight = 48
+const inFlight = 96
 
 func newRun(p Pass) *run {
 	if p.AfterImport == "" {
@@ -168,6 +168,9 @@ const batchBytes = 8 << 20
 
 // putBack returns jobs to the head of the queue, in order.
 func (r *run) putBack(jobs ...*job) {
+	if len(jobs) == 0 {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queue = append(jobs[:len(jobs):len(jobs)], r.queue...)

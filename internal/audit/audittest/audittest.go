@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,11 +68,11 @@ func line(box id.Mailbox, n int) audit.Entry {
 }
 
 func reasons(es []audit.Entry) string {
-	s := ""
+	var s strings.Builder
 	for _, e := range es {
-		s += e.Reason + " "
+		s.WriteString(e.Reason + " ")
 	}
-	return s
+	return s.String()
 }
 
 func newestFirst(t *testing.T, w World) {

@@ -131,7 +131,11 @@ func (d *database) read(ctx context.Context, f func(context.Context) error) erro
 	if d.conn == nil {
 		return errGone
 	}
-	return fault(d.path, f(ctx))
+	err := f(ctx)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err() // SQLite says only that it was interrupted
+	}
+	return fault(d.path, err)
 }
 
 // close waits for what is queued and closes the file. It may be repeated.

@@ -15,8 +15,9 @@
 // A database has one connection and one writer at a time. Writes queue, and
 // whoever finds nobody at it takes all that waits, does it in one transaction
 // with one fsync, answers everybody, and passes the lead to the first that came
-// meanwhile. So a commit is shared by as many as there are at work, and nobody
-// waits for a timer. A write that cannot be done (taken, fenced) fails
+// meanwhile. So a commit is shared by as many as there are at work. Under load a
+// batch waits as long as the last one took, at most 5 ms, to be shared by more;
+// a lone write waits for nobody. A write that cannot be done (taken, fenced) fails
 // alone; if SQLite itself fails, each write of the batch is tried by itself.
 //
 // Each transaction begins by locking out other writers and reading the epoch of
@@ -27,7 +28,8 @@
 //
 // Statements are in queries/, the schema in migrations/sqlite; sqlc makes Go of
 // both (sqlc generate, in this folder). The ledger's few statements that every
-// message needs are prepared once on the connection and bound there: a tenth of
-// what they cost through database/sql, with nothing allocated. Everything else
-// uses the generated methods on that same connection.
+// message needs are prepared once on the connection and bound there. Everything
+// else uses the generated methods on that same connection. Measured: Record as
+// a prepared statement 9 µs and 1 allocation, through database/sql 46 µs and 11
+// (5,000 in one transaction, 2 busy cores).
 package sqlite

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // write is one caller's part of a transaction. do may run twice: a second time
@@ -20,8 +21,9 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []*write
 	spare   []*write
-	busy    bool      // somebody leads a batch
-	still   sync.Cond // nobody does any more
+	pace    time.Duration // what the last batch took, if it was of several
+	busy    bool          // somebody leads a batch
+	still   sync.Cond     // nobody does any more
 	closed  bool
 }
 
@@ -52,9 +54,26 @@ func (d *database) write(ctx context.Context, do func() error) error {
 	}
 	q.mu.Unlock()
 	if lead || <-w.turn {
+		if !lead {
+			q.gather()
+		}
 		d.lead(w)
 	}
 	return w.err
+}
+
+// longest is how long a batch may wait to grow.
+const longest = 5 * time.Millisecond
+
+// gather waits, where writes come faster than they can be committed one by
+// one, for as long as the last batch took: so at most half of the time is
+// spent on fsync, and a commit is shared by twice as many. A lone write never
+// comes here.
+func (q *queue) gather() {
+	q.mu.Lock()
+	pace := min(q.pace, longest)
+	q.mu.Unlock()
+	time.Sleep(pace)
 }
 
 // lead commits all that wait and passes the lead on.
@@ -68,7 +87,9 @@ func (d *database) lead(own *write) {
 	q.waiting, q.spare = q.spare[:0], nil
 	q.mu.Unlock()
 
+	start := time.Now()
 	d.apply(batch)
+	took := time.Since(start)
 	for i, w := range batch {
 		if w != own {
 			w.turn <- false
@@ -77,7 +98,10 @@ func (d *database) lead(own *write) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.spare = batch
+	q.spare, q.pace = batch, 0
+	if len(batch) > 1 {
+		q.pace = took
+	}
 	if len(q.waiting) > 0 {
 		q.waiting[0].turn <- true
 		return
