@@ -18,7 +18,7 @@ func init() { batchMessages = 3 } // several batches in a small maildrop
 func load(long bool) []string {
 	raws := []string{message(1, 300), message(2, 5000), message(3, 90_000), message(4, 600_000), message(5, 2000)}
 	if long {
-		raws = append(raws, message(6, 9<<20))
+		raws = append(raws, message(6, 20<<20)) // two checkpoints
 	}
 	return raws
 }

@@ -13,10 +13,17 @@ import (
 // imported is compared first, since its id may name another message by now.
 
 // carryOut does the source policy for messages that earlier passes imported.
-// One that turns out to be another message joins the queue.
+// One that turns out to be another message joins the queue. A POP3 session
+// risks no more deletions, and lasts no longer, than any other.
 func (r *run) carryOut(ctx context.Context, s *session, due []*known) error {
-	for _, k := range due {
-		h, err := s.Header(ctx, k.ref)
+	refs := make([]mail.Ref, len(due))
+	for i, k := range due {
+		refs[i] = k.ref
+	}
+	n := 0
+	for h, err := range headers(ctx, s.Source, refs) {
+		k := due[n]
+		n++
 		if err != nil && mail.ClassOf(err) == mail.Undelivered {
 			continue
 		}
@@ -26,8 +33,14 @@ func (r *run) carryOut(ctx context.Context, s *session, due []*known) error {
 		if err := r.at(StepRecheck, func() error { r.recheck(s, k, r.Keys.Content(h)); return nil }); err != nil {
 			return err
 		}
+		if r.exclusive() && n < len(due) && (len(s.done) >= maxDeletes || s.old()) {
+			break
+		}
 	}
-	return r.dispose(ctx, s)
+	if err := r.dispose(ctx, s); err != nil || n == len(due) {
+		return err
+	}
+	return again{}
 }
 
 // recheck compares the message that has the id now with those that had it.
@@ -45,7 +58,7 @@ func (r *run) recheck(s *session, k *known, content mail.Key) {
 		}
 	}
 	r.outcome[k.key.ID] = pending
-	r.queue = append(r.queue, &job{ref: k.ref, id: k.key.ID})
+	r.queue = append(r.queue, &job{ref: k.ref, id: k.key.ID, reserved: -1})
 }
 
 // dispose carries out the source policy for what has ended in this session so
@@ -59,25 +72,65 @@ func (r *run) dispose(ctx context.Context, s *session) error {
 		return nil
 	}
 	refs := make([]mail.Ref, len(done))
-	keys := make([]ledger.Key, len(done))
+	var ids, nameless []ledger.Key
 	for i, k := range done {
-		refs[i], keys[i] = k.ref, k.key
+		refs[i] = k.ref
+		if k.ref.HasID() {
+			ids = append(ids, k.key)
+		} else {
+			nameless = append(nameless, k.key)
+		}
 	}
 	return r.at(StepDispose, func() error {
 		if r.AfterImport == Seen {
 			return s.MarkSeen(ctx, refs)
 		}
+		// Before, not after: from here on nobody knows whether it is still there.
+		// Should it be, its content is compared when the id is listed again; and
+		// should an equal mail come, it is not taken for this one.
+		if err := r.gone(ctx, ids); err != nil {
+			return err
+		}
 		if err := s.Delete(ctx, refs); err != nil {
 			return err
 		}
-		s.deleted = append(s.deleted, keys...)
+		s.count += len(refs)
+		s.deleted = append(s.deleted, nameless...)
 		return nil
 	})
 }
 
-// imported queues a message for the source policy of its session.
+// gone notes that messages have left the source, by our hand.
+func (r *run) gone(ctx context.Context, keys []ledger.Key) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := r.Ledger.Listed(ctx, keys, nil); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range keys {
+		for _, e := range r.known.find(k.ID) {
+			if e.Content == k.Content {
+				e.Absent = true
+			}
+		}
+	}
+	return nil
+}
+
+// imported queues a message for the source policy of its session. One without
+// id waits for the next round: by then every equal one is in Gmail too, so that
+// it does not matter which of them a crash leaves.
 func (r *run) imported(s *session, k ledger.Key, ref mail.Ref) {
 	if !r.due(ref) {
+		return
+	}
+	if r.AfterImport == Delete && !ref.HasID() {
+		r.mu.Lock()
+		r.twins = true
+		r.mu.Unlock()
 		return
 	}
 	s.mu.Lock()

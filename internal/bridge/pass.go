@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -99,6 +100,9 @@ func (r *run) sync(ctx context.Context) error {
 	for failures := 0; ; {
 		before := r.ended()
 		err := r.round(ctx)
+		if e := r.blame(ctx); e != nil {
+			return e
+		}
 		var more again
 		switch {
 		case err == nil:
@@ -106,12 +110,11 @@ func (r *run) sync(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.As(err, &more):
-			failures = 0
 		case !r.worthAnother(err, r.ended() > before, failures):
 			return err
 		default:
+			more.until = time.Now().Add(500 * time.Millisecond << min(failures, 3))
 			failures++
-			more.until = time.Now().Add(time.Second << min(failures-1, 5))
 		}
 		if time.Until(more.until) > maxShortWait {
 			return err
@@ -122,16 +125,37 @@ func (r *run) sync(ctx context.Context) error {
 	}
 }
 
+// blame counts a failed try of the messages at which the connection breaks.
+func (r *run) blame(ctx context.Context) error {
+	r.mu.Lock()
+	guilty := r.guilty
+	r.guilty = nil
+	r.mu.Unlock()
+	for _, j := range guilty {
+		err := r.undelivered(ctx, j, &mail.Fault{Class: mail.Undelivered, Code: "source_breaks_off"})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxFailures rounds may fail in a pass while it is getting somewhere.
+const maxFailures = 6
+
 // worthAnother decides whether a failed round is followed by another at once:
 // when a connection broke that was getting somewhere, and once when the
 // listing made no sense. Everything else is for the next pass.
 func (r *run) worthAnother(err error, progress bool, failures int) bool {
 	f, ok := mail.AsFault(err)
-	if !ok || failures >= maxAttempts {
+	if !ok {
+		return progress && failures < maxFailures && errors.Is(err, io.ErrUnexpectedEOF)
+	}
+	if failures >= maxFailures {
 		return false
 	}
-	return f.Class == mail.Transient && progress ||
-		f.Code == "bad_listing" && failures == 0
+	return progress && (f.Class == mail.Transient || f.Class == mail.Protocol) ||
+		(f.Code == "bad_listing" || f.Code == "uidvalidity_changed") && failures == 0
 }
 
 func (r *run) pause(ctx context.Context, until time.Time) error {

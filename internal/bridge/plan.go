@@ -1,8 +1,11 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"iter"
+	"slices"
 
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
@@ -31,35 +34,66 @@ func (r *run) plan(ctx context.Context, src Source) (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{whole: true}
+	found, err := r.look(ctx, src, refs)
+	if err != nil {
+		return nil, err
+	}
+	// What --since hides is not gone.
+	l := &listing{whole: r.Since.IsZero()}
 	seen := make(map[mail.Key]bool, len(refs))
-	copies := make(map[mail.Key]int)
-	for _, ref := range refs {
-		if err := ctx.Err(); err != nil {
-			return nil, context.Cause(ctx)
-		}
-		c, err := r.look(ctx, src, ref, copies)
-		if err != nil {
-			if mail.ClassOf(err) != mail.Undelivered {
-				return nil, err
-			}
-			// A message without id whose header cannot be had has no identity
-			// to be remembered by: it is counted, and looked at again next time.
+	next := make(map[mail.Key]int)
+	for i, ref := range refs {
+		c := found[i]
+		switch {
+		case c.old:
+			continue
+		case c.lost:
+			// Without id and header it has no identity to be remembered by: it is
+			// counted, and looked at again next time.
 			l.whole = false
 			r.mu.Lock()
-			r.outcome[r.Keys.Occurrence(mail.Key{}, ref.Number)] = mail.Failed
+			r.outcome[r.Keys.Occurrence(mail.Key{}, ref.Number)] = pending
 			r.mu.Unlock()
 			continue
-		}
-		if c.old {
-			continue
+		case !ref.HasID():
+			c.id = r.occurrence(*c.content, next)
 		}
 		seen[c.id] = true
 		r.sort(l, ref, c)
 	}
 	r.compare(l, seen)
+	r.holdTwins(l)
 	r.tell(Event{Listed: len(refs), ToDo: len(l.todo)})
 	return l, nil
+}
+
+// occurrence numbers equal messages without id. A number whose message is gone,
+// deleted by us or by somebody else, is not given again: the mail that is there
+// now is another one.
+func (r *run) occurrence(content mail.Key, next map[mail.Key]int) mail.Key {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		id := r.Keys.Occurrence(content, next[content])
+		next[content]++
+		if entries := r.known.find(id); !back(entries) {
+			return id
+		}
+	}
+}
+
+// holdTwins keeps the source policy from messages without id while an equal
+// one is still to be imported: after a crash nobody could tell which is which.
+func (r *run) holdTwins(l *listing) {
+	waiting := make(map[mail.Key]bool)
+	for _, j := range l.todo {
+		if !j.ref.HasID() {
+			waiting[j.content] = true
+		}
+	}
+	l.due = slices.DeleteFunc(l.due, func(k *known) bool {
+		return !k.ref.HasID() && waiting[k.key.Content]
+	})
 }
 
 // list reads the complete listing.
@@ -76,49 +110,78 @@ func (r *run) list(ctx context.Context, src Source) (refs []mail.Ref, err error)
 	return refs, err
 }
 
-// candidate is a listed message with its identity.
+// candidate is a listed message with its identity, as far as it is known.
 type candidate struct {
-	id      mail.Key
+	id      mail.Key  // zero for a message without id
 	content *mail.Key // when its header had to be looked at
-	entries []*ledger.Entry
-	old     bool // before Since: not looked at
+	old     bool      // before Since: not looked at
+	lost    bool      // neither id nor header
 }
 
-// look finds the identity of a listed message and what is known under it.
-func (r *run) look(ctx context.Context, src Source, ref mail.Ref, copies map[mail.Key]int) (c candidate, err error) {
-	if ref.HasID() {
-		c.id = r.Keys.ID(ref)
-		r.mu.Lock()
-		c.entries = r.known.find(c.id)
-		r.mu.Unlock()
-	}
-	returned := back(c.entries)
-	undated := !r.Since.IsZero() && ref.Date.IsZero() && len(c.entries) == 0
-	if ref.HasID() && !returned && !undated {
-		return c, nil
-	}
-	h, err := src.Header(ctx, ref)
-	if err != nil {
-		if ref.HasID() && mail.ClassOf(err) == mail.Undelivered {
-			return c, nil // the transfer will say what is wrong with it
+// look finds the identities of the listed messages, and the headers of those
+// whose id does not say enough.
+func (r *run) look(ctx context.Context, src Source, refs []mail.Ref) ([]candidate, error) {
+	found := make([]candidate, len(refs))
+	var ask []mail.Ref
+	var at []int
+	r.mu.Lock()
+	for i, ref := range refs {
+		var entries []*ledger.Entry
+		if ref.HasID() {
+			found[i].id = r.Keys.ID(ref)
+			entries = r.known.find(found[i].id)
 		}
-		return c, err
+		if !ref.HasID() || back(entries) || r.undated(ref, entries) {
+			ask, at = append(ask, ref), append(at, i)
+		}
 	}
-	if when, ok := h.Date(); undated && ok && when.Before(r.Since) {
-		c.old = true
-		return c, nil
+	r.mu.Unlock()
+	n := 0
+	for h, err := range headers(ctx, src, ask) {
+		c, ref := &found[at[n]], ask[n]
+		n++
+		switch {
+		case err != nil && mail.ClassOf(err) != mail.Undelivered:
+			return nil, err
+		case err != nil:
+			c.lost = !ref.HasID() // else the transfer will say what is wrong with it
+			continue
+		}
+		content := r.Keys.Content(h)
+		c.content = &content
+		if when, ok := h.Date(); ok && ref.Date.IsZero() && when.Before(r.Since) {
+			c.old = !r.knows(c.id)
+		}
 	}
-	content := r.Keys.Content(h)
-	c.content = &content
-	if !ref.HasID() {
-		// The n-th of equal messages is known by its number among them.
-		c.id = r.Keys.Occurrence(content, copies[content])
-		copies[content]++
-		r.mu.Lock()
-		c.entries = r.known.find(c.id)
-		r.mu.Unlock()
+	return found, ctx.Err()
+}
+
+// undated reports a message whose age only its header tells.
+func (r *run) undated(ref mail.Ref, entries []*ledger.Entry) bool {
+	return !r.Since.IsZero() && ref.Date.IsZero() && len(entries) == 0
+}
+
+func (r *run) knows(id mail.Key) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return id != (mail.Key{}) && len(r.known.find(id)) > 0
+}
+
+// headers asks for many header sections in one go where the source can do
+// that (POP3's pipelined TOP), else for one after the other.
+func headers(ctx context.Context, src Source, refs []mail.Ref) iter.Seq2[*mail.Header, error] {
+	if s, ok := src.(interface {
+		Headers(context.Context, []mail.Ref) iter.Seq2[*mail.Header, error]
+	}); ok && len(refs) > 1 {
+		return s.Headers(ctx, refs)
 	}
-	return c, nil
+	return func(yield func(*mail.Header, error) bool) {
+		for _, ref := range refs {
+			if !yield(src.Header(ctx, ref)) {
+				return
+			}
+		}
+	}
 }
 
 // back reports an id whose every settled message had vanished.
@@ -139,8 +202,12 @@ func back(entries []*ledger.Entry) bool {
 func (r *run) sort(l *listing, ref mail.Ref, c candidate) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	j := &job{ref: ref, id: c.id}
-	for _, e := range c.entries {
+	j := &job{ref: ref, id: c.id, reserved: -1}
+	if c.content != nil {
+		j.content = *c.content
+	}
+	var is *ledger.Entry
+	for _, e := range r.known.find(c.id) {
 		switch {
 		case e.State == ledger.Claimed:
 			j.resume = r.claims[e.Key]
@@ -149,15 +216,19 @@ func (r *run) sort(l *listing, ref mail.Ref, c candidate) {
 		case c.content == nil && e.Absent, c.content != nil && e.Content != *c.content:
 			// Another message had this id.
 		default:
-			r.note(c.id, "")
-			if e.Absent {
-				l.present = append(l.present, e.Key)
-			}
-			if e.State == ledger.Imported && r.due(ref) {
-				l.due = append(l.due, &known{key: e.Key, ref: ref})
-			}
-			return
+			is = e
 		}
+	}
+	if is != nil && j.resume == nil {
+		r.note(c.id, "")
+		if is.Absent {
+			is.Absent = false
+			l.present = append(l.present, is.Key)
+		}
+		if is.State == ledger.Imported && r.due(ref) {
+			l.due = append(l.due, &known{key: is.Key, ref: ref})
+		}
+		return
 	}
 	if r.outcome[c.id] == mail.Failed {
 		return // it had its chance in an earlier round of this pass
@@ -194,57 +265,65 @@ func (r *run) compare(l *listing, seen map[mail.Key]bool) {
 	for id := range seen {
 		now[scopeOf(id)] = generationOf(id)
 	}
-	was := make(map[scope]int)
-	gone := make(map[scope]int)
+	r.vanished = make(map[mail.Key][]moved)
 	r.known.all(func(e *ledger.Entry) {
 		s := scopeOf(e.ID)
-		if !r.scopes[s] || !settled(e.State) || e.Absent {
+		// What was absent before, or deleted by us, has not moved: an equal mail
+		// that comes after it is another message.
+		if !r.scopes[s] || !settled(e.State) || e.Absent || seen[e.ID] {
 			return
 		}
-		was[s]++
-		if !seen[e.ID] {
-			gone[s]++
+		if l.whole {
 			l.absent = append(l.absent, e.Key)
 		}
-	})
-	r.vanished = make(map[mail.Key][]ledger.Key)
-	if len(l.todo) == 0 {
-		return
-	}
-	r.known.all(func(e *ledger.Entry) {
-		s := scopeOf(e.ID)
-		if !r.scopes[s] || !settled(e.State) || seen[e.ID] {
-			return
-		}
-		// A folder with a new UIDVALIDITY: all its old entries are candidates.
-		// Otherwise only what vanished between two listings is, and where the
-		// content key says little, only if most of the folder did: two equal
-		// mails, one after the other, are two messages.
 		g, listed := now[s]
 		renumbered := listed && generationOf(e.ID) != g
-		most := 2*gone[s] > was[s]
-		if renumbered || !e.Absent && (most || !r.weak(e.Content)) {
-			r.vanished[e.Content] = append(r.vanished[e.Content], e.Key)
+		if len(l.todo) > 0 && (l.whole || renumbered) {
+			r.vanished[e.Content] = append(r.vanished[e.Content], moved{e.Key, renumbered})
 		}
+	})
+	// The messages at which the connection broke go last.
+	slices.SortStableFunc(l.todo, func(a, b *job) int {
+		_, x := r.suspects[a.id]
+		_, y := r.suspects[b.id]
+		return cmp.Compare(boolInt(x), boolInt(y))
 	})
 }
 
-// weak reports a content key that was made of nothing.
-func (r *run) weak(content mail.Key) bool {
-	return content == r.Keys.Content(mail.ParseHeader(nil))
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
-// moved takes the entry of a message that had another id before, if there is
-// one. Each covers one message: n equal ones cover n.
-func (r *run) moved(content mail.Key) (ledger.Key, bool) {
+// moved is an entry that vanished from the listing. It may be in the listing
+// under another id, certainly so if its folder was renumbered.
+type moved struct {
+	ledger.Key
+	renumbered bool
+}
+
+// movedFrom takes the entry of a message that had another id before, if there
+// is one. Each covers one message: n equal ones cover n. A header that tells
+// little (neither Message-ID nor Received) counts only in a folder that was
+// renumbered: two such mails, one after the other, are two messages.
+func (r *run) movedFrom(h identity) (ledger.Key, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	keys := r.vanished[content]
-	if len(keys) == 0 {
-		return ledger.Key{}, false
+	for i, m := range r.vanished[h.content] {
+		if m.renumbered || h.strong {
+			r.vanished[h.content] = slices.Delete(r.vanished[h.content], i, i+1)
+			return m.Key, true
+		}
 	}
-	r.vanished[content] = keys[1:]
-	return keys[0], true
+	return ledger.Key{}, false
+}
+
+// identity is what the header tells about which message this is.
+type identity struct {
+	content mail.Key
+	strong  bool
 }
 
 // remap gives a known message the id it has now, and says what became of it.
@@ -267,6 +346,11 @@ func (r *run) remap(ctx context.Context, j *job, old ledger.Key) (ledger.State, 
 	if r.outcome[j.id] == pending {
 		r.outcome[j.id] = ""
 	}
+	if s, ok := r.outcome[old.ID]; ok && !r.seen[old.ID] {
+		r.outcome[j.id] = s // settled by this very pass, under its old id
+		delete(r.outcome, old.ID)
+	}
+	r.giveBack(j, -1)
 	r.count++
 	return state, nil
 }

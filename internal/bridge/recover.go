@@ -25,34 +25,64 @@ func (r *run) recover(ctx context.Context) error {
 		if !r.scopes[scopeOf(c.ID)] {
 			continue
 		}
-		var a mail.Answer
-		err := r.at(StepQuery, func() (err error) {
-			a, err = r.Gmail.Query(ctx, c.Session, -1)
-			return err
-		})
-		switch {
-		case err != nil:
-			return err
-		case a.Done:
-			err = r.settle(ctx, &job{id: c.ID}, c.Key, ledger.Outcome{
-				Status: mail.Imported, Domain: c.Domain, Size: c.Size,
-			})
-		case a.Gone:
-			err = r.settle(ctx, &job{id: c.ID}, c.Key, ledger.Outcome{
-				Status: mail.Doubtful, Reason: "session_expired", Domain: c.Domain, Size: c.Size,
-			})
-		default:
-			left := &resume{Claim: c, stored: a.Stored, unsure: true}
-			if c.Checkpoint.Offset > 0 {
-				left.marks = []ledger.Checkpoint{c.Checkpoint}
-			}
-			r.claims[c.Key] = left
+		left := &resume{Claim: c, stored: unasked, unsure: true}
+		if c.Checkpoint.Offset > 0 {
+			left.marks = []ledger.Checkpoint{c.Checkpoint}
 		}
-		if err != nil {
+		a, err := r.query(ctx, left, -1)
+		o := ledger.Outcome{Status: mail.Doubtful, Reason: "session_expired", Domain: c.Domain, Size: c.Size}
+		switch f, fault := mail.AsFault(err); {
+		case err != nil && (!fault || endsPass(f)):
+			return err
+		case err != nil && refusesMessage(f):
+			o.Status, o.Reason = mail.Rejected, f.Code
+		case err != nil:
+			// This session cannot be asked now. That must not stop the others.
+			r.claims[c.Key] = left
+			continue
+		case a.Done:
+			o.Status, o.Reason = mail.Imported, ""
+		case !a.Gone:
+			left.stored = a.Stored
+			r.claims[c.Key] = left
+			continue
+		}
+		if err := r.settle(ctx, &job{id: c.ID, reserved: -1}, c.Key, o); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// query asks a session what became of it.
+func (r *run) query(ctx context.Context, c *resume, total int64) (a mail.Answer, err error) {
+	err = r.patiently(ctx, func() error {
+		return r.at(StepQuery, func() (err error) {
+			a, err = r.Gmail.Query(ctx, c.Session, total)
+			return err
+		})
+	})
+	if f, ok := mail.AsFault(err); ok && f.Class == mail.Unknown {
+		later := *f // a question without an answer: nothing came of it
+		later.Class = mail.Transient
+		err = &later
+	}
+	return a, err
+}
+
+// endsPass reports a fault that concerns the user or Gmail as a whole.
+func endsPass(f *mail.Fault) bool {
+	switch f.Class {
+	case mail.RateLimited, mail.Grant, mail.Revoked, mail.Transient:
+		return true
+	}
+	return false
+}
+
+// refusesMessage reports a refusal that names what is wrong with the message;
+// any other may be about the question.
+func refusesMessage(f *mail.Fault) bool {
+	return f.Class == mail.Refused && f.Code != "gmail_refused" && !labelGone(f)
 }
 
 // settle ends a claimed message. The write must not be lost to a shutdown: the

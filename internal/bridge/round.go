@@ -18,9 +18,13 @@ type session struct {
 	workers sync.WaitGroup // messages read from it and not ended
 
 	mu      sync.Mutex
-	done    []*known // in Gmail now, fetched in this session: the policy may be carried out
-	deleted []ledger.Key
+	done    []*known     // in Gmail now, fetched in this session: the policy may be carried out
+	count   int          // deletions asked for
+	deleted []ledger.Key // of messages without id: gone when Close says so
 }
+
+// old reports that the session has lasted long enough.
+func (s *session) old() bool { return time.Since(s.opened) > maxSession }
 
 func (r *run) open(ctx context.Context) (*session, error) {
 	src, err := r.Dialer.Dial(ctx)
@@ -51,6 +55,7 @@ func (r *run) round(parent context.Context) (err error) {
 	r.queue = l.todo
 	r.mu.Unlock()
 
+	s.opened = time.Now() // the looking does not count, or nothing might ever be fetched
 	err = r.carryOut(ctx, s, l.due)
 	if err == nil {
 		err = r.label(ctx, false)
@@ -62,12 +67,33 @@ func (r *run) round(parent context.Context) (err error) {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // what was cut short by it says less
 	}
+	if r.panicked {
+		panic("bridge: a goroutine of this pass panicked") // its owner decides: again, or no more
+	}
 	err = r.leave(ctx, s, err)
 	if err == nil {
 		err = r.conclude(ctx, l)
 	}
 	return err
 }
+
+// goSafely runs f on a goroutine of wg. A panic in it ends the round and comes
+// up in the goroutine that owns the pass.
+func (r *run) goSafely(wg *sync.WaitGroup, cancel context.CancelCauseFunc, f func()) {
+	wg.Go(func() {
+		defer func() {
+			if recover() != nil { // what was thrown may hold mail
+				r.mu.Lock()
+				r.panicked = true
+				r.mu.Unlock()
+				cancel(errPanicked)
+			}
+		}()
+		f()
+	})
+}
+
+var errPanicked = errors.New("bridge: panicked")
 
 // leave carries out what is due in the session and ends it. Of several errors
 // the first says why.
@@ -81,25 +107,23 @@ func (r *run) leave(ctx context.Context, s *session, err error) error {
 	if e := r.close(ctx, s); err == nil {
 		err = e
 	}
+	r.refund(ctx)
 	return err
 }
 
 // fetchAll empties the queue, over a second connection too where that is
-// allowed and worth it. A failure of the second one does not matter.
+// allowed and worth it.
 func (r *run) fetchAll(ctx context.Context, cancel context.CancelCauseFunc, s *session) error {
 	r.mu.Lock()
 	many := len(r.queue) >= 64 || len(r.queue) >= 4 && r.queue[0].ref.Size > window
 	r.mu.Unlock()
 	var second sync.WaitGroup
+	var failed error
 	if r.Connections > 1 && many {
-		second.Go(func() {
+		r.goSafely(&second, cancel, func() {
 			s2, err := r.open(ctx)
-			if err != nil {
-				return
-			}
-			err = r.leave(ctx, s2, r.fetch(ctx, cancel, s2))
-			if err != nil && mail.ClassOf(err) != mail.Transient {
-				cancel(err)
+			if err == nil {
+				failed = r.leave(ctx, s2, r.fetch(ctx, cancel, s2))
 			}
 		})
 	}
@@ -108,6 +132,9 @@ func (r *run) fetchAll(ctx context.Context, cancel context.CancelCauseFunc, s *s
 	if err == nil {
 		// What the second connection left when it broke.
 		err = r.fetch(ctx, cancel, s)
+	}
+	if err == nil && failed != nil && mail.ClassOf(failed) != mail.Transient {
+		err = failed
 	}
 	return err
 }
@@ -122,7 +149,7 @@ func (r *run) fetch(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 		if until, held := r.held(); held {
 			return again{until}
 		}
-		if r.exclusive() && (time.Since(s.opened) > maxSession || len(s.deleted) >= maxDeletes) && r.waiting() {
+		if r.exclusive() && (s.old() || s.count >= maxDeletes) && r.waiting() {
 			return again{}
 		}
 		jobs := r.take()
@@ -170,13 +197,17 @@ func (r *run) waiting() bool {
 
 // reserve takes the budget for a batch before its first octet is asked for.
 func (r *run) reserve(ctx context.Context, jobs []*job) (int, error) {
+	r.refund(ctx)
 	sizes := make([]int64, len(jobs))
 	for i, j := range jobs {
-		sizes[i] = j.ref.Size
+		sizes[i] = min(max(j.ref.Size, 0), maxMessage) // announced, by whoever
 	}
 	n, err := r.Budget.Reserve(ctx, sizes)
 	if err != nil {
 		return 0, err
+	}
+	for i, j := range jobs[:n] {
+		j.reserved = sizes[i]
 	}
 	return n, nil
 }
@@ -190,7 +221,8 @@ func (r *run) fetchBatch(ctx context.Context, cancel context.CancelCauseFunc, s 
 	}
 	var err error
 	for in, e := range s.Fetch(ctx, refs) {
-		if err = e; in == nil {
+		if in == nil {
+			err = e
 			break
 		}
 		j := left[in.Ref]
@@ -212,49 +244,107 @@ func (r *run) fetchBatch(ctx context.Context, cancel context.CancelCauseFunc, s 
 		}
 	}
 	rest := slices.DeleteFunc(jobs, func(j *job) bool { return left[j.ref] == nil })
-	r.putBack(rest...)
-	if len(rest) > 0 {
-		var bytes int64
-		for _, j := range rest {
-			bytes += j.ref.Size
-		}
-		r.Budget.Refund(context.WithoutCancel(ctx), len(rest), bytes)
+	if len(rest) == 0 {
+		return err
 	}
+	if err != nil && ctx.Err() == nil {
+		r.suspect(rest[0], err)
+	}
+	if _, held := r.held(); err == nil && !held {
+		// The source has forgotten them.
+		for _, j := range rest {
+			if err := r.undelivered(ctx, j, &mail.Fault{Class: mail.Undelivered, Code: "source_silent"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	r.putBack(rest...)
 	return err
+}
+
+// cut is a connection that broke within a message, after so many octets.
+type cut struct {
+	octets int64
+	error
+}
+
+func (c *cut) Unwrap() error { return c.error }
+
+// suspect notes the message that was due when the connection broke. The first
+// time that is bad luck, and the message goes to the end of the queue; if the
+// connection breaks at the same octet of it again, the message is to blame.
+func (r *run) suspect(j *job, err error) {
+	var c *cut
+	at := int64(0)
+	if errors.As(err, &c) {
+		at = c.octets
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, again := r.suspects[j.id]
+	j.guilty = again && before == at
+	if !again {
+		r.count++ // something was learnt: another round is worth it
+	}
+	r.suspects[j.id] = at
+	if j.guilty {
+		r.guilty = append(r.guilty, j)
+	}
 }
 
 // close ends the session. What was deleted in it is gone only now.
 func (r *run) close(ctx context.Context, s *session) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	err := r.at(StepClose, func() error { return s.Close(ctx) })
-	if err != nil || len(s.deleted) == 0 {
+	if err := r.at(StepClose, func() error { return s.Close(ctx) }); err != nil {
 		return err
 	}
-	return r.Ledger.Listed(ctx, s.deleted, nil)
+	return r.gone(ctx, s.deleted)
 }
 
 // conclude ends a pass that left nothing: the ledger learns what the listing
 // showed, and claims whose message is gone from the source are shown.
 func (r *run) conclude(ctx context.Context, l *listing) error {
 	var orphans []*resume
+	var present []ledger.Key
 	r.mu.Lock()
+	twins := r.twins
+	r.twins = false
+	whole := l.whole
+	for _, s := range r.outcome {
+		whole = whole && s != pending && s != mail.Failed // it may be what we miss
+	}
 	for k, c := range r.claims {
 		if !r.seen[k.ID] {
 			orphans = append(orphans, c)
 		}
 	}
-	r.mu.Unlock()
-	for _, c := range orphans {
-		err := r.settle(ctx, &job{id: c.ID}, c.Key, ledger.Outcome{
-			Status: mail.Doubtful, Reason: "source_gone", Domain: c.Domain, Size: c.Size,
-		})
-		if err != nil {
-			return err
+	for _, k := range l.present {
+		for _, e := range r.known.find(k.ID) {
+			if e.Content == k.Content && !e.Absent {
+				present = append(present, k)
+			}
 		}
 	}
-	if !l.whole || len(l.absent)+len(l.present) == 0 {
-		return nil
+	r.mu.Unlock()
+	if whole {
+		for _, c := range orphans {
+			err := r.settle(ctx, &job{id: c.ID, reserved: -1}, c.Key, ledger.Outcome{
+				Status: mail.Doubtful, Reason: "source_gone", Domain: c.Domain, Size: c.Size,
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if len(l.absent)+len(present) > 0 {
+			if err := r.Ledger.Listed(ctx, l.absent, present); err != nil {
+				return err
+			}
+		}
 	}
-	return r.Ledger.Listed(ctx, l.absent, l.present)
+	if twins {
+		return again{}
+	}
+	return nil
 }

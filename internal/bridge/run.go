@@ -18,25 +18,41 @@ type run struct {
 
 	mu       sync.Mutex
 	known    *index
-	claims   map[ledger.Key]*resume    // claimed and not settled
-	vanished map[mail.Key][]ledger.Key // by content key: may have come back under another id
-	seen     map[mail.Key]bool         // ids in the listing of this round
-	outcome  map[mail.Key]mail.Status  // by id key of what was listed; "": known before
-	count    int                       // messages that ended in this pass
+	claims   map[ledger.Key]*resume   // claimed and not settled
+	vanished map[mail.Key][]moved     // by content key: may have come back under another id
+	seen     map[mail.Key]bool        // ids in the listing of this round
+	outcome  map[mail.Key]mail.Status // by id key of what was listed; "": known before
+	count    int                      // messages that ended in this pass
 	bytes    int64
 	queue    []*job // to be transferred, oldest first
 	hold     time.Time
 	labelIDs []string
 	labelled bool
 	inexact  bool // this source announces sizes that are not lengths
+
+	suspects map[mail.Key]int64 // messages at which the connection broke, and after how many octets
+	guilty   []*job             // at the same octet again
+	refusals int                // by Gmail's rate limits, in a row
+	unused   usage              // reserved, and not needed after all
+	twins    bool               // messages without id were imported, and are to be deleted
+	panicked bool
 }
 
 // job is one message to be transferred.
 type job struct {
 	ref      mail.Ref
 	id       mail.Key
-	attempts int     // failed tries before this one
-	resume   *resume // its claim, if there is one
+	attempts int      // failed tries before this one
+	content  mail.Key // of a message without id; else zero
+	resume   *resume  // its claim, if there is one
+	reserved int64    // octets of budget taken for it; negative: none
+	guilty   bool     // the connection breaks at it
+}
+
+// usage is an amount of budget.
+type usage struct {
+	messages int
+	bytes    int64
 }
 
 // resume is what is known about a claimed upload.
@@ -64,12 +80,13 @@ func newRun(p Pass) *run {
 		p.Concurrency = 8
 	}
 	r := &run{
-		Pass:    p,
-		gate:    newGate(p.Parallel, p.Concurrency),
-		slots:   make(chan struct{}, inFlight),
-		scopes:  make(map[scope]bool),
-		claims:  make(map[ledger.Key]*resume),
-		outcome: make(map[mail.Key]mail.Status),
+		Pass:     p,
+		gate:     newGate(p.Parallel, p.Concurrency),
+		slots:    make(chan struct{}, inFlight),
+		scopes:   make(map[scope]bool),
+		claims:   make(map[ledger.Key]*resume),
+		outcome:  make(map[mail.Key]mail.Status),
+		suspects: make(map[mail.Key]int64),
 	}
 	if len(p.Folders) == 0 {
 		r.scopes[scopeOf(p.Keys.ID(mail.Ref{UIDL: "x"}))] = true
@@ -135,11 +152,40 @@ func (r *run) end(j *job, k ledger.Key, o ledger.Outcome) {
 	r.known.set(k, ledger.StateOf(o.Status))
 	r.outcome[j.id] = o.Status
 	r.count++
+	used := int64(-1)
 	if o.Status == mail.Imported {
 		r.bytes += o.Size
+		used = o.Size
 	}
+	r.giveBack(j, used)
 	r.mu.Unlock()
 	r.tell(Event{Ref: j.ref, Status: o.Status, Reason: o.Reason, Domain: o.Domain, Size: o.Size})
+}
+
+// giveBack notes what a job did not use of its reserve; used is negative where
+// nothing was imported. r.mu is held.
+func (r *run) giveBack(j *job, used int64) {
+	if j.reserved < 0 {
+		return
+	}
+	if used < 0 {
+		r.unused.messages++
+		used = 0
+	}
+	r.unused.bytes += max(0, j.reserved-used)
+	j.reserved = -1
+}
+
+// refund gives the budget back what was not used. It is durable, so it is done
+// once a batch.
+func (r *run) refund(ctx context.Context) {
+	r.mu.Lock()
+	u := r.unused
+	r.unused = usage{}
+	r.mu.Unlock()
+	if u != (usage{}) {
+		r.Budget.Refund(context.WithoutCancel(ctx), u.messages, u.bytes)
+	}
 }
 
 // take gives the next batch: of one folder, at most 100 messages and, from the
@@ -173,6 +219,9 @@ func (r *run) putBack(jobs ...*job) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, j := range jobs {
+		r.giveBack(j, -1)
+	}
 	r.queue = append(jobs[:len(jobs):len(jobs)], r.queue...)
 }
 

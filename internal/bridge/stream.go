@@ -36,9 +36,6 @@ func (t *transfer) sendHashed(ctx context.Context, m *hashed) error {
 	} else if err != nil {
 		return err
 	}
-	if m.differs {
-		return t.doubt(ctx, "content_changed")
-	}
 	if t.size >= 0 {
 		return t.sendKnown(ctx, m)
 	}
@@ -157,7 +154,6 @@ type hashed struct {
 	sum     hash.Hash
 	n       int64
 	marks   *[]ledger.Checkpoint
-	differs bool // an octet before n is not what was sent before
 	ended   bool // the message ended as it should
 	seal    func(ledger.Checkpoint) error
 	sealing sync.WaitGroup
@@ -179,22 +175,24 @@ func (m *hashed) Read(p []byte) (int, error) {
 	n, err := m.src.Read(p)
 	m.sum.Write(p[:n])
 	m.n += int64(n)
-	if n > 0 && m.n%chunkAlign == 0 {
-		m.mark()
+	if n > 0 && m.n%chunkAlign == 0 && !m.mark() {
+		return 0, errChanged // the request is torn before its last octet
 	}
 	m.ended = err == io.EOF
 	return n, err
 }
 
+// errChanged: the source gives other octets than those sent before.
+var errChanged = errors.New("bridge: the message has changed at its source")
+
 // mark compares the sum here with that of an earlier reading, or keeps it.
-func (m *hashed) mark() {
+func (m *hashed) mark() (same bool) {
 	cp := ledger.Checkpoint{Offset: m.n, Sum: mail.Key(m.sum.Sum(nil)[:16])}
 	i, found := slices.BinarySearchFunc(*m.marks, m.n, func(c ledger.Checkpoint, n int64) int {
 		return int(c.Offset - n)
 	})
 	if found {
-		m.differs = m.differs || (*m.marks)[i] != cp
-		return
+		return (*m.marks)[i] == cp
 	}
 	*m.marks = slices.Insert(*m.marks, i, cp)
 	if m.n%sealEvery == 0 {
@@ -205,6 +203,7 @@ func (m *hashed) mark() {
 			}
 		})
 	}
+	return true
 }
 
 // wait ends the sealing. A checkpoint that came too late, after the settle, is

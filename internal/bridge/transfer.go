@@ -20,6 +20,7 @@ type transfer struct {
 	verdict mail.Verdict
 	date    time.Time
 	dated   bool
+	strong  bool    // the header says which message it is
 	size    int64   // exact, or -1
 	up      *resume // the claimed upload; nil before the claim
 	unknown int     // answers lost so far
@@ -50,8 +51,12 @@ func (r *run) carry(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 	}
 	b, whole, err := fill(in.Body, max(j.ref.Size, in.Size))
 	if err != nil {
+		octets := int64(b.n)
 		b.put()
 		free()
+		if errors.Is(err, io.ErrUnexpectedEOF) && j.resume == nil {
+			return &cut{octets, err}
+		}
 		return r.undelivered(ctx, j, err)
 	}
 	t := r.newTransfer(s, j, header(b, whole))
@@ -71,7 +76,7 @@ func (r *run) carry(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 		return err
 	}
 	if whole {
-		s.workers.Go(func() { finish(t.run1(ctx, b.bytes(), nil)) })
+		r.goSafely(&s.workers, cancel, func() { finish(t.run1(ctx, b.bytes(), nil)) })
 		return nil
 	}
 	finish(t.run1(ctx, b.bytes(), in.Body))
@@ -82,6 +87,7 @@ func (r *run) newTransfer(s *session, j *job, h *mail.Header) *transfer {
 	t := &transfer{run: r, job: j, session: s, key: ledger.Key{ID: j.id, Content: r.Keys.Content(h)}}
 	t.domain, _ = h.SenderDomain()
 	t.date, t.dated = h.Date()
+	t.strong = h.Get("Message-ID") != "" || h.Get("Received") != ""
 	if r.Filter == nil {
 		return t
 	}
@@ -130,7 +136,10 @@ func (t *transfer) identify(ctx context.Context) (done bool, err error) {
 		t.adopt(c)
 		return false, nil
 	}
-	if old, ok := t.moved(t.key.Content); ok {
+	if t.settledAlready() {
+		return true, nil
+	}
+	if old, ok := t.movedFrom(identity{t.key.Content, t.strong}); ok {
 		state, err := t.remap(ctx, t.job, old)
 		if err == nil && state == ledger.Imported {
 			t.imported(t.session, t.key, t.job.ref)
@@ -142,6 +151,22 @@ func (t *transfer) identify(ctx context.Context) (done bool, err error) {
 
 func (t *transfer) adopt(c *resume) {
 	t.up, t.key, t.verdict = c, c.Key, c.Verdict
+}
+
+// settledAlready notices that a message that had to be read is known after all:
+// another one had claimed its id.
+func (t *transfer) settledAlready() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.known.find(t.key.ID) {
+		if e.Content == t.key.Content && settled(e.State) {
+			t.run.outcome[t.job.id] = ""
+			t.count++
+			t.giveBack(t.job, -1)
+			return true
+		}
+	}
+	return false
 }
 
 // claimed finds the claim of this very message, under its own id or, where the
@@ -194,6 +219,9 @@ func (t *transfer) committed(ctx context.Context) error {
 		return err
 	}
 	t.gate.succeeded()
+	t.mu.Lock()
+	t.refusals = 0
+	t.mu.Unlock()
 	if t.key.ID != t.job.id {
 		if _, err := t.remap(ctx, t.job, t.key); err != nil {
 			return err
@@ -234,7 +262,7 @@ func (t *transfer) ended(ctx context.Context, err error) error {
 		if time.Until(f.Until) > maxShortWait {
 			return f
 		}
-		t.holdUntil(f.Until)
+		t.holdUntil(t.slower(f.Until))
 		t.putBack(t.job)
 		return nil
 	}
@@ -246,8 +274,22 @@ func (r *run) giveUp(j *job, reason string) {
 	r.mu.Lock()
 	r.outcome[j.id] = mail.Failed
 	r.count++
+	r.giveBack(j, -1)
 	r.mu.Unlock()
 	r.tell(Event{Ref: j.ref, Status: mail.Failed, Reason: reason, Size: j.ref.Size})
+}
+
+// slower puts off a time that Gmail did not name, twice as long with each
+// refusal in a row.
+func (t *transfer) slower(until time.Time) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	wait := time.Second << min(t.refusals, 6)
+	t.refusals++
+	if later := time.Now().Add(min(wait, maxShortWait)); later.After(until) {
+		return later
+	}
+	return until
 }
 
 // undelivered notes that the source could not give the message.

@@ -77,13 +77,13 @@ func absurd(d, now time.Time) bool {
 
 // patiently makes one Gmail request, again with exponential back-off and
 // jitter while the failure is transient (Gmail's guide: about 32 s in all).
-func (t *transfer) patiently(ctx context.Context, do func() error) error {
+func (r *run) patiently(ctx context.Context, do func() error) error {
 	for try := 0; ; try++ {
-		if err := t.gate.enter(ctx); err != nil {
+		if err := r.gate.enter(ctx); err != nil {
 			return err
 		}
 		err := do()
-		t.gate.leave()
+		r.gate.leave()
 		if err == nil || try >= maxTries || !retryable(err) {
 			return err
 		}
@@ -103,7 +103,7 @@ const maxTries = 4
 
 func retryable(err error) bool {
 	f, ok := mail.AsFault(err)
-	return ok && f.Class == mail.Transient
+	return ok && (f.Class == mail.Transient || f.Class == mail.Unknown)
 }
 
 // put sends one chunk and finds out what became of it, whatever it takes. An
@@ -123,6 +123,7 @@ func (t *transfer) put(ctx context.Context, c mail.Chunk) (mail.Answer, error) {
 	t.gate.leave()
 	switch {
 	case body.err != nil:
+		t.forget()         // how much of it Gmail has kept
 		return a, body.err // the source broke off, or a test stopped the world
 	case err == nil:
 		return a, nil
@@ -153,16 +154,14 @@ func (t *transfer) forget() {
 
 const unasked = -1
 
-// ask queries the session.
-func (t *transfer) ask(ctx context.Context, total int64) (a mail.Answer, err error) {
-	err = t.patiently(ctx, func() error {
-		return t.at(StepQuery, func() (err error) {
-			a, err = t.Gmail.Query(ctx, t.up.Session, total)
-			return err
-		})
-	})
+// ask queries the session after a request whose outcome is unknown.
+func (t *transfer) ask(ctx context.Context, total int64) (mail.Answer, error) {
+	a, err := t.query(ctx, t.up, total)
 	if err != nil {
 		t.forget()
+		if f, ok := mail.AsFault(err); ok && f.Class == mail.Refused && !refusesMessage(f) {
+			err = errDoubtful
+		}
 	}
 	return a, err
 }
@@ -275,8 +274,11 @@ func (t *transfer) doubt(ctx context.Context, reason string) error {
 
 // given settles a message whose outcome will never be known.
 func (t *transfer) given(ctx context.Context, err error) error {
-	if errors.Is(err, errDoubtful) {
+	switch {
+	case errors.Is(err, errDoubtful):
 		return t.doubt(ctx, "session_expired")
+	case errors.Is(err, errChanged):
+		return t.doubt(ctx, "content_changed")
 	}
 	return err
 }

@@ -409,7 +409,7 @@ func (g *fakeGmail) Query(_ context.Context, s vault.Secret, _ int64) (mail.Answ
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if before, after := g.loses(); before || after {
-		return mail.Answer{}, &mail.Fault{Class: mail.Transient, Code: "unavailable", Text: "503"}
+		return mail.Answer{}, unknown()
 	}
 	u := g.sessions[s.RevealString()]
 	if u.gone {

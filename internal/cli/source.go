@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,13 +99,21 @@ func dialer(m account.Mailbox, since time.Time, out *dial.Dialer) bridge.Dialer 
 	})}
 }
 
+// folderNames gives the folders as the source will list them: INBOX is spelt
+// in any case (RFC 9051 5.1), every other name as it is, each once.
 func folderNames(m account.Mailbox) []string {
 	if m.Protocol == "pop3" {
 		return nil
 	}
 	var names []string
 	for _, f := range m.Folders {
-		names = append(names, f.Name)
+		name := f.Name
+		if strings.EqualFold(name, "INBOX") {
+			name = "INBOX"
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	if names == nil {
 		names = []string{"INBOX"}
