@@ -2,6 +2,7 @@ package main
 
 const (
 	bridge = "./internal/bridge"
+	led    = "./internal/ledger"
 
 	fence = "if b.o.epoch != b.o.m.epoch {"
 	taken = "} else if r.State != Failed {"
@@ -28,8 +29,8 @@ var mutants = []mutant{
 	{
 		name: "no-session-recovery", why: "a claim found at start-up gets a session of its own",
 		edits: in("internal/bridge/recover.go",
-			"a, err = r.Gmail.Query(ctx, c.Session, -1)",
-			"c.Session, err = r.Gmail.Open(ctx, mail.Upload{Size: -1})"),
+			"a, err := r.query(ctx, left, -1)",
+			"var a mail.Answer\n\t\tvar err error\n\t\tleft.Session, err = r.Gmail.Open(ctx, mail.Upload{Size: -1})"),
 		pkg: bridge, run: "Killed|Histories|Zombie",
 	},
 	{
@@ -67,13 +68,13 @@ var mutants = []mutant{
 	},
 	{
 		name: "no-octet-compare", why: "an upload is resumed with other octets",
-		edits: in("internal/bridge/stream.go", "m.differs = m.differs || (*m.marks)[i] != cp", ""),
+		edits: in("internal/bridge/stream.go", "return (*m.marks)[i] == cp", "return true"),
 		pkg:   bridge, run: "Resumed",
 	},
 	{
 		name: "id-alone", why: "an id that was absent and is back counts as known",
 		edits: []edit{
-			{"internal/bridge/plan.go", "returned := back(c.entries)", "returned := false"},
+			{"internal/bridge/plan.go", "|| back(entries) ||", "||"},
 			{"internal/bridge/plan.go", "case c.content == nil && e.Absent, c.content", "case c.content"},
 		},
 		pkg: bridge, run: "Reused",
@@ -81,8 +82,13 @@ var mutants = []mutant{
 	{
 		name: "no-content-compare", why: "a new UIDVALIDITY is not compared by content",
 		edits: in("internal/bridge/transfer.go",
-			"if old, ok := t.moved(t.key.Content); ok {", "if old, ok := t.moved(t.key.Content); ok && false {"),
+			"t.movedFrom(identity{t.key.Content, t.strong}); ok {", "t.movedFrom(identity{t.key.Content, t.strong}); ok && false {"),
 		pkg: bridge, run: "UIDVALIDITY|Renumbered",
+	},
+	{
+		name: "forgotten-deletion", why: "a message that we deleted is taken for one that has moved",
+		edits: in("internal/bridge/dispose.go", "if err := r.gone(ctx, ids); err != nil {\n\t\t\treturn err\n\t\t}\n", ""),
+		pkg:   bridge, run: "Equal|Deleted|Twin",
 	},
 	{
 		name: "verdict-again", why: "rules are asked again for a claimed message",

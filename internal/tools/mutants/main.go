@@ -31,6 +31,10 @@ type mutant struct {
 type edit struct{ file, old, new string }
 
 func main() {
+	if out, err := exec.Command("go", "test", "-count=1", bridge, led).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "mutants: the tests fail without any mutation:\n%s", out)
+		os.Exit(1)
+	}
 	var survived []string
 	for _, m := range mutants {
 		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], m.name) {
