@@ -1,6 +1,7 @@
 # Everything builds without cgo; make help lists what there is.
 export CGO_ENABLED := 0
 TOOL     := go tool -modfile=tools.mod
+SQLC     := go tool -modfile=$(CURDIR)/tools.mod sqlc
 FUZZTIME ?= 30s
 
 .PHONY: help build demo deps test check generate model bench mutants accept crash-long fuzz clean
@@ -28,12 +29,12 @@ check: ## format, vet, go fix, staticcheck, architecture, generated files, the m
 	$(TOOL) staticcheck ./...
 	go test -count=1 -run '^TestArch' .
 	go run ./internal/tools/configdoc
-	@if [ -f sqlc.yaml ]; then echo sqlc diff; $(TOOL) sqlc diff; fi
+	cd internal/store/sqlite && $(SQLC) diff
 	go run ./internal/tools/model
 
 generate: ## the files that are printed from others
 	go run ./internal/tools/configdoc -w
-	@if [ -f sqlc.yaml ]; then echo sqlc generate; $(TOOL) sqlc generate; fi
+	cd internal/store/sqlite && $(SQLC) generate
 
 model: ## the exactly-once model with its rejected alternatives (needs spin and gcc)
 	go run ./internal/tools/model -all

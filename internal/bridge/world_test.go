@@ -244,7 +244,12 @@ func (s *fakeSource) Header(_ context.Context, ref mail.Ref) (*mail.Header, erro
 	if s.l.dead.Load() || m == nil {
 		return nil, &mail.Fault{Class: mail.Undelivered, Code: "source_gone"}
 	}
-	return mail.ParseHeader([]byte(m.raw[:mail.HeaderEnd([]byte(m.raw))])), nil
+	section := m.raw[:mail.HeaderEnd([]byte(m.raw))]
+	h := mail.ParseHeader([]byte(section[:min(len(section), mail.MaxHeader)]))
+	if len(section) > mail.MaxHeader {
+		h.SetTruncated()
+	}
+	return h, nil
 }
 
 func (s *fakeSource) Fetch(_ context.Context, refs []mail.Ref) iter.Seq2[*mail.Incoming, error] {
