@@ -49,7 +49,6 @@ type bench struct {
 	self, product string // binaries
 	dir           string
 	source        *dovecot.Server
-	total         int64 // octets at the source
 }
 
 func measure(ctx context.Context, s scenario, o options) ([]Figure, error) {

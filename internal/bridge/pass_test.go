@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -433,11 +434,9 @@ func (g labelling) Label(context.Context, string) (string, error) { return *g.id
 
 func (g labelling) Open(ctx context.Context, u mail.Upload) (vault.Secret, error) {
 	*g.want = u.LabelIDs
-	for _, id := range u.LabelIDs {
-		if id == "Label_1" {
-			*g.id = "Label_2" // created again under this id
-			return vault.Secret{}, &mail.Fault{Class: mail.Refused, Code: "gmail_label_missing", Text: "label gone"}
-		}
+	if slices.Contains(u.LabelIDs, "Label_1") {
+		*g.id = "Label_2" // created again under this id
+		return vault.Secret{}, &mail.Fault{Class: mail.Refused, Code: "gmail_label_missing", Text: "label gone"}
 	}
 	return g.Importer.Open(ctx, u)
 }

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -159,19 +157,11 @@ type report struct {
 // command prepares a process.
 func (in *installation) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, in.bin, args...)
-	for _, k := range slicesSorted(in.env) {
-		cmd.Env = append(cmd.Env, k+"="+in.env[k])
+	for k, v := range in.env {
+		cmd.Env = append(cmd.Env, k+"="+v)
 	}
 	cmd.Dir = filepath.Dir(in.data)
 	return cmd
-}
-
-func slicesSorted(m map[string]string) []string {
-	var keys []string
-	for k := range maps.Keys(m) {
-		keys = append(keys, k)
-	}
-	return keys
 }
 
 // run runs a process to its end.
@@ -236,15 +226,4 @@ func once(t testing.TB, got, truth map[string]int) {
 	if missing+doubled+alien > 0 {
 		t.Errorf("Gmail: %d missing, %d doubled, %d that never were", missing, doubled, alien)
 	}
-}
-
-// freePort finds a port nobody listens on.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
