@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"io"
 	"iter"
 	"time"
 
@@ -91,6 +92,27 @@ func (s oddSource) Close(ctx context.Context) error {
 	return s.quit(all)
 }
 
+// tearing breaks the connection within a message, after so many octets of it.
+func tearing(number int, octets int64, f *mail.Fault) *odd {
+	return &odd{fetch: func(all fetch, refs []mail.Ref) iter.Seq2[*mail.Incoming, error] {
+		return func(yield func(*mail.Incoming, error) bool) {
+			for in, err := range all(refs) {
+				tears := in != nil && in.Ref.Number == number
+				if tears {
+					in.Body = io.MultiReader(io.LimitReader(in.Body, octets), failing{f})
+				}
+				if !yield(in, err) {
+					return
+				}
+				if tears {
+					yield(nil, f)
+					return
+				}
+			}
+		}
+	}}
+}
+
 // hides is a server whose SEARCH SINCE leaves out the first n messages.
 func hides(n int) func(*Pass) {
 	return func(p *Pass) {
@@ -104,7 +126,7 @@ func hides(n int) func(*Pass) {
 type oddGmail struct {
 	Importer
 	put   func(context.Context, mail.Chunk) error
-	query func() error
+	query func(session string) error
 }
 
 func (g oddGmail) Put(ctx context.Context, s vault.Secret, c mail.Chunk) (mail.Answer, error) {
@@ -118,14 +140,14 @@ func (g oddGmail) Put(ctx context.Context, s vault.Secret, c mail.Chunk) (mail.A
 
 func (g oddGmail) Query(ctx context.Context, s vault.Secret, n int64) (mail.Answer, error) {
 	if g.query != nil {
-		if err := g.query(); err != nil {
+		if err := g.query(s.RevealString()); err != nil {
 			return mail.Answer{}, err
 		}
 	}
 	return g.Importer.Query(ctx, s, n)
 }
 
-// lostOnce is a fault of its class the first time, and nil from then on.
+// once gives a fault the first time, and nil from then on.
 func once(f *mail.Fault) func() error {
 	n := 0
 	return func() error {

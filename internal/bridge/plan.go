@@ -63,7 +63,7 @@ func (r *run) plan(ctx context.Context, src Source) (*listing, error) {
 	}
 	r.compare(l, seen)
 	r.holdTwins(l)
-	r.tell(Event{Listed: len(refs), ToDo: len(l.todo)})
+	r.tell(Event{Listed: len(seen), ToDo: len(l.todo)})
 	return l, nil
 }
 
@@ -198,6 +198,9 @@ func back(entries []*ledger.Entry) bool {
 	return absent
 }
 
+// unseen is the content key of a message set aside before its header was read.
+var unseen mail.Key
+
 // sort decides what is to be done with one listed message.
 func (r *run) sort(l *listing, ref mail.Ref, c candidate) {
 	r.mu.Lock()
@@ -213,7 +216,7 @@ func (r *run) sort(l *listing, ref mail.Ref, c candidate) {
 			j.resume = r.claims[e.Key]
 		case e.State == ledger.Failed:
 			j.attempts = max(j.attempts, e.Attempts)
-		case c.content == nil && e.Absent, c.content != nil && e.Content != *c.content:
+		case c.content == nil && e.Absent, c.content != nil && e.Content != *c.content && e.Content != unseen:
 			// Another message had this id.
 		default:
 			is = e

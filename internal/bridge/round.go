@@ -68,6 +68,7 @@ func (r *run) round(parent context.Context) (err error) {
 		err = cause // what was cut short by it says less
 	}
 	if r.panicked {
+		_ = r.close(ctx, s)
 		panic("bridge: a goroutine of this pass panicked") // its owner decides: again, or no more
 	}
 	err = r.leave(ctx, s, err)
@@ -122,9 +123,18 @@ func (r *run) fetchAll(ctx context.Context, cancel context.CancelCauseFunc, s *s
 	if r.Connections > 1 && many {
 		r.goSafely(&second, cancel, func() {
 			s2, err := r.open(ctx)
-			if err == nil {
-				failed = r.leave(ctx, s2, r.fetch(ctx, cancel, s2))
+			if err != nil {
+				return
 			}
+			done := false
+			defer func() {
+				if !done { // a panic is on its way up
+					s2.workers.Wait()
+					_ = r.close(ctx, s2)
+				}
+			}()
+			failed = r.leave(ctx, s2, r.fetch(ctx, cancel, s2))
+			done = true
 		})
 	}
 	err := r.fetch(ctx, cancel, s)
@@ -160,6 +170,12 @@ func (r *run) fetch(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 			}
 		}
 		granted, err := r.reserve(ctx, jobs)
+		if err != nil {
+			// What is on its way may give something back.
+			if s.workers.Wait(); r.refund(ctx) {
+				granted, err = r.reserve(ctx, jobs)
+			}
+		}
 		if err != nil {
 			r.putBack(jobs...)
 			f, ok := mail.AsFault(err)

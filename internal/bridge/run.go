@@ -176,16 +176,18 @@ func (r *run) giveBack(j *job, used int64) {
 	j.reserved = -1
 }
 
-// refund gives the budget back what was not used. It is durable, so it is done
-// once a batch.
-func (r *run) refund(ctx context.Context) {
+// refund gives the budget back what was not used, and reports whether that was
+// anything. It is durable, so it is done once a batch.
+func (r *run) refund(ctx context.Context) bool {
 	r.mu.Lock()
 	u := r.unused
 	r.unused = usage{}
 	r.mu.Unlock()
-	if u != (usage{}) {
-		r.Budget.Refund(context.WithoutCancel(ctx), u.messages, u.bytes)
+	if u == (usage{}) {
+		return false
 	}
+	r.Budget.Refund(context.WithoutCancel(ctx), u.messages, u.bytes)
+	return true
 }
 
 // take gives the next batch: of one folder, at most 100 messages and, from the

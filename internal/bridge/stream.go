@@ -34,7 +34,7 @@ func (t *transfer) sendHashed(ctx context.Context, m *hashed) error {
 	if _, err := io.CopyN(io.Discard, m, off); err == io.EOF {
 		return t.doubt(ctx, "content_changed") // Gmail has more than the message is long
 	} else if err != nil {
-		return err
+		return brokenAt(m.n, err)
 	}
 	if t.size >= 0 {
 		return t.sendKnown(ctx, m)
@@ -96,7 +96,8 @@ func (t *transfer) sendWindow(ctx context.Context, m *hashed) (more bool, a mail
 	n, err := io.ReadFull(m, b)
 	ended := m.ended
 	if err != nil && !ended {
-		return false, a, err
+		t.forget()
+		return false, a, brokenAt(m.n, err)
 	}
 	total := int64(-1)
 	if ended {

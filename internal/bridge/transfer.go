@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
@@ -64,9 +65,9 @@ func (r *run) carry(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 	if whole {
 		t.size = int64(b.n)
 	}
+	release := sync.OnceFunc(func() { b.put(); free() })
 	finish := func(err error) {
-		b.put()
-		free()
+		release()
 		if err = t.ended(ctx, err); err != nil {
 			cancel(err)
 		}
@@ -76,10 +77,18 @@ func (r *run) carry(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 		return err
 	}
 	if whole {
-		r.goSafely(&s.workers, cancel, func() { finish(t.run1(ctx, b.bytes(), nil)) })
+		r.goSafely(&s.workers, cancel, func() {
+			defer release()
+			finish(t.run1(ctx, b.bytes(), nil))
+		})
 		return nil
 	}
-	finish(t.run1(ctx, b.bytes(), in.Body))
+	defer release()
+	err = t.run1(ctx, b.bytes(), in.Body)
+	if broken := (*cut)(nil); errors.As(err, &broken) {
+		return broken // not the message's end, but the connection's
+	}
+	finish(err)
 	return nil
 }
 

@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,5 +34,30 @@ func TestTwinsAreBothImportedWhenTheirSessionsDiffer(t *testing.T) {
 				w.arrived(Delete)
 			})
 		})
+	}
+}
+
+// TestTwinsAreBothImportedWhereverTheProcessIsKilled: without ids nobody could
+// tell afterwards which of them is left at the source.
+func TestTwinsAreBothImportedWhereverTheProcessIsKilled(t *testing.T) {
+	for _, k := range []kind{pop3, nameless, imap} {
+		for _, step := range Steps() {
+			t.Run(fmt.Sprint(k, "/", step), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					for n := range 12 {
+						w := newWorld(t, k, message(1, 100), message(1, 100), message(2, 100), message(1, 100))
+						var passed atomic.Int64
+						_, _ = w.live(t.Context(), &life{
+							mutate: func(p *Pass) { p.Budget, p.Parallel = &oneByOne{}, 1 },
+							die:    func(s Step, wh When) bool { return s == step && passed.Add(1) == int64(n+1) },
+						}, Delete)
+						settleDown(t, w, Delete)
+						if err := w.verify(Delete); err != nil {
+							t.Errorf("passing %d: %v", n+1, err)
+						}
+					}
+				})
+			})
+		}
 	}
 }

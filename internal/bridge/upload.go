@@ -123,8 +123,8 @@ func (t *transfer) put(ctx context.Context, c mail.Chunk) (mail.Answer, error) {
 	t.gate.leave()
 	switch {
 	case body.err != nil:
-		t.forget()         // how much of it Gmail has kept
-		return a, body.err // the source broke off, or a test stopped the world
+		t.forget() // how much of it Gmail has kept
+		return a, brokenAt(c.Offset+c.Length-body.left, body.err)
 	case err == nil:
 		return a, nil
 	}
@@ -144,6 +144,15 @@ func (t *transfer) put(ctx context.Context, c mail.Chunk) (mail.Answer, error) {
 		t.forget()
 	}
 	return a, err
+}
+
+// brokenAt tells the source's own failures from everything else.
+func brokenAt(octets int64, err error) error {
+	f, ok := mail.AsFault(err)
+	if ok && f.Class != mail.Undelivered || errors.Is(err, io.ErrUnexpectedEOF) {
+		return &cut{octets, err}
+	}
+	return err
 }
 
 // forget makes a later round ask the session before it sends anything.

@@ -151,6 +151,7 @@ type maildrop struct {
 	mails    []*fakeMail
 	ever     map[string]int
 	lie      int64                          // added to announced sizes
+	announce func(size int64) int64         // nil: the truth
 	cut      func(ref mail.Ref) (int, bool) // breaks the connection after so many octets
 }
 
@@ -191,6 +192,9 @@ func (d *maildrop) find(ref mail.Ref) *fakeMail {
 
 func (d *maildrop) ref(i int, m *fakeMail) mail.Ref {
 	r := mail.Ref{Number: int(m.uid), Size: int64(len(m.raw)) + d.lie}
+	if d.announce != nil {
+		r.Size = d.announce(r.Size)
+	}
 	switch d.kind {
 	case pop3:
 		r.UIDL = fmt.Sprint("u", m.uid)
