@@ -71,11 +71,11 @@ func (c *Client) Open(ctx context.Context, u mail.Upload) (vault.Secret, error) 
 	if r.status != http.StatusOK && r.status != http.StatusCreated {
 		return vault.Secret{}, c.fault(kindOpen, r)
 	}
-	session := vault.NewSecret(r.header.Get("Location"))
-	if _, err := c.sessionURL(session); err != nil {
+	location := r.header.Get("Location")
+	if _, err := c.sessionURL(location); err != nil {
 		return vault.Secret{}, err
 	}
-	return session, nil
+	return vault.NewSecret(location), nil
 }
 
 // maxSession bounds a session URI; live ones have 700 to 900 characters.
@@ -84,8 +84,7 @@ const maxSession = 8 << 10
 // sessionURL parses a session URI as far as safety asks: where it leads. The
 // rest is Google's business. It is parsed before each use, since a stored one
 // may be older than the configuration.
-func (c *Client) sessionURL(session vault.Secret) (*url.URL, error) {
-	s := session.RevealString()
+func (c *Client) sessionURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	ok := err == nil && len(s) <= maxSession && u.User == nil && u.Opaque == "" &&
 		(u.Scheme == c.api.Scheme && u.Host == c.api.Host ||

@@ -72,7 +72,7 @@ func (c *Client) Query(ctx context.Context, session vault.Secret, total int64) (
 
 // put makes the request: small, if not nil, is the chunk's whole content.
 func (c *Client) put(ctx context.Context, session vault.Secret, span string, ch mail.Chunk, small []byte, rewind func() bool) (mail.Answer, error) {
-	u, err := c.sessionURL(session)
+	u, err := c.sessionURL(session.RevealString())
 	if err != nil {
 		return mail.Answer{}, err
 	}

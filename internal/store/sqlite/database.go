@@ -23,8 +23,12 @@ import (
 
 // pragmas are what every connection starts with. FULL: what was answered is on
 // the disk, or a power cut would lose a claim and import its message twice.
+//
+// cache_spill OFF: what a transaction appends to the WAL is its commit, whole,
+// which package pages makes one write of.
 const pragmas = `
 	PRAGMA busy_timeout = 10000;
+	PRAGMA cache_spill = OFF;
 	PRAGMA journal_mode = WAL;
 	PRAGMA synchronous = FULL;
 	PRAGMA secure_delete = ON;
@@ -185,21 +189,24 @@ func syncDir(dir string) error {
 
 // schema is the steps that lead to the tables of one kind of database.
 type schema struct {
-	steps  fs.FS
+	steps  []string // the first is number 1
 	latest int
 }
 
-func newSchema(steps fs.FS) schema {
-	names, err := fs.Glob(steps, "*.sql")
+func newSchema(files fs.FS) schema {
+	names, err := fs.Glob(files, "*.sql")
 	if err != nil || len(names) == 0 {
 		panic("sqlite: no migrations")
 	}
-	number, _, _ := strings.Cut(names[len(names)-1], "_")
-	latest, err := strconv.Atoi(number)
-	if err != nil {
-		panic("sqlite: " + err.Error())
+	s := schema{latest: len(names)}
+	for i, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if number, _, _ := strings.Cut(name, "_"); err != nil || number != fmt.Sprintf("%04d", i+1) {
+			panic("sqlite: migration " + name + " is not number " + strconv.Itoa(i+1))
+		}
+		s.steps = append(s.steps, string(text))
 	}
-	return schema{steps, latest}
+	return s
 }
 
 // newer is the fault of a file that a later release has written.

@@ -122,13 +122,29 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) error {
 		c.At = time.Now()
 	}
 	return l.write(ctx, func(u *userDB) error {
-		err := u.changeOne(bind(u.hot.claim).int(l.n).blob(pair[:]).blob(sealed).text(string(verdict)).text(c.Domain).int(c.Size).
-			int(c.Checkpoint.Offset).blob(c.Checkpoint.Sum[:]).int(c.At.UnixNano()).blob(unseen[:]))
+		tries, err := u.failedTries(l.n, pair[:], unseen[:])
 		if err != nil {
+			return err
+		}
+		err = u.changeOne(bind(u.hot.claim).int(l.n).blob(pair[:]).blob(sealed).text(string(verdict)).text(c.Domain).int(c.Size).
+			int(c.Checkpoint.Offset).blob(c.Checkpoint.Sum[:]).int(c.At.UnixNano()).int(tries))
+		if err != nil || tries == 0 { // a failed entry has at least one
 			return err
 		}
 		return bind(u.hot.dropFailed).int(l.n).blob(pair[:]).blob(unseen[:]).exec()
 	})
+}
+
+// failedTries gives how often a message has failed so far.
+func (u *userDB) failedTries(box int64, pair, unseen []byte) (n int64, err error) {
+	b := bind(u.hot.tries).int(box).blob(pair).blob(unseen)
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.s.Step() {
+		n = b.s.ColumnInt64(0)
+	}
+	return n, b.s.Reset()
 }
 
 // changeOne runs a compare-and-set: ErrTaken if it has changed nothing.

@@ -24,7 +24,7 @@ type userDB struct {
 
 // hot are the statements of every import, prepared.
 type hot struct {
-	epoch, claim, dropFailed, dropClaim, settle, record, audit *sqlite3.Stmt
+	epoch, tries, claim, dropFailed, dropClaim, settle, record, audit *sqlite3.Stmt
 }
 
 // openUser opens a user's database; errGone if there is none (any more).
@@ -46,6 +46,7 @@ func (s *Store) openUser(ctx context.Context, user id.User, create bool) (*userD
 	u := &userDB{database: d, key: key, q: userdb.New(d.cold)}
 	u.hot = hot{
 		epoch:      d.prepare(&err, userdb.Epoch),
+		tries:      d.prepare(&err, userdb.FailedTries),
 		claim:      d.prepare(&err, userdb.InsertClaim),
 		dropFailed: d.prepare(&err, userdb.DropFailed),
 		dropClaim:  d.prepare(&err, userdb.DropClaim),

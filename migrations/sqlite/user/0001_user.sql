@@ -43,6 +43,8 @@ CREATE TABLE entries (
 
 -- What is on its way. These rows are wide, few and soon gone; in a table of
 -- their own they touch few pages, and entries stay narrow.
+-- By rowid, since a page without holds four rows at most: the session of any
+-- longer one would have a page of its own.
 CREATE TABLE claims (
     mailbox           INTEGER NOT NULL REFERENCES mailboxes (n),
     pair              BLOB    NOT NULL CHECK (length(pair) = 32),
@@ -56,7 +58,7 @@ CREATE TABLE claims (
     absent            INTEGER NOT NULL,
     at                INTEGER NOT NULL,
     PRIMARY KEY (mailbox, pair)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- The audit log: a closed set of columns. The id is a UUIDv7 and holds the time.
 CREATE TABLE audit (

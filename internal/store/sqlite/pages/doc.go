@@ -7,7 +7,8 @@
 // read and written by one system call instead of one per sector. And what
 // SQLite appends to the WAL, a header of 24 octets and a page for each frame,
 // is gathered until the last frame of a commit: a commit is one write and one
-// fsync.
+// fsync. That is safe, and done, only on a connection that has said
+// PRAGMA cache_spill = OFF.
 //
 // Encryption hides content from whoever finds the file. It does not notice
 // when somebody puts back an old page: XTS keeps the length and has no room

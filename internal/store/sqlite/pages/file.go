@@ -8,8 +8,6 @@ import (
 	"sync"
 	"syscall"
 
-	"golang.org/x/crypto/xts"
-
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
 )
@@ -26,12 +24,18 @@ const (
 // file encrypts one file. SQLite uses it from one goroutine at a time.
 type file struct {
 	vfs.File
-	cipher *xts.Cipher
-	// pending are octets of the WAL not written yet, from offset start on.
-	// They hold cleartext and are wiped when they are written.
+	cipher *sectors
+	db     *file // of a WAL: the database it belongs to
+	// whole, of a database: its connection has said PRAGMA cache_spill = OFF, and
+	// so appends to the WAL nothing but whole commits. Else it may append a page,
+	// roll back, and let another connection write over it, and neither the page
+	// nor the WAL's lock tells us: what is pending would be written over a commit
+	// of the other.
+	whole bool
+	// pending are octets of the WAL not written yet, from offset start on, after a
+	// gap of as many as lie between start and its sector's. They are cleartext.
 	pending *[]byte
 	start   int64
-	gather  bool
 	commit  bool // the last header written was that of a commit's last frame
 }
 
@@ -80,10 +84,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 func (f *file) readSectors(p []byte, off int64) (int, error) {
 	n, err := f.File.ReadAt(p, off)
 	n = int(down(int64(n)))
-	for i := 0; i < n; i += sector {
-		s := p[i : i+sector]
-		f.cipher.Decrypt(s, s, uint64(off+int64(i))/sector)
-	}
+	f.cipher.decrypt(p[:n], uint64(off)/sector)
 	return n, err
 }
 
@@ -92,66 +93,67 @@ func (f *file) readSectors(p []byte, off int64) (int, error) {
 // then on, and must find it after a crash of this process even where nobody
 // asks for a sync.
 func (f *file) WriteAt(p []byte, off int64) (int, error) {
-	if !f.gather {
-		return f.write(p, off)
-	}
-	if f.pending != nil && (f.start+int64(len(*f.pending)) != off || len(*f.pending)+len(p) > gather) {
+	gathering := f.db != nil && f.db.whole
+	if f.pending != nil && (!gathering || f.start+f.held() != off || len(*f.pending)+len(p) > gather) {
 		if err := f.flush(); err != nil {
 			return 0, err
 		}
 	}
 	if f.pending == nil {
-		f.pending, f.start = buffer(0), off
+		f.pending, f.start = buffer(int(off-down(off))), off
 	}
 	*f.pending = append(*f.pending, p...)
-	if len(p) == frameHeader {
-		f.commit = binary.BigEndian.Uint32(p[4:]) != 0
-	} else if f.commit {
+	switch {
+	case !gathering || f.commit && len(p) != frameHeader:
 		f.commit = false
 		return len(p), f.flush()
+	case len(p) == frameHeader:
+		f.commit = binary.BigEndian.Uint32(p[4:]) != 0
 	}
 	return len(p), nil
 }
 
-// flush writes what is pending. If that fails it is forgotten: SQLite, told
-// so, rolls back the transaction whose frames these were.
+// held is how many octets are pending.
+func (f *file) held() int64 { return int64(len(*f.pending)) - (f.start - down(f.start)) }
+
+// flush encrypts what is pending and writes the sectors that hold it with one
+// call. If that fails it is forgotten: SQLite, told so, rolls back the
+// transaction whose frames these were.
 func (f *file) flush() error {
 	if f.pending == nil {
 		return nil
 	}
-	b := f.pending
+	b, from, end := f.pending, down(f.start), f.start+f.held()
 	f.pending = nil
-	defer release(b)
-	_, err := f.write(*b, f.start)
-	return err
+	*b = slices.Grow(*b, sector)[:up(end)-from]
+	if err := f.surround(*b, f.start, end); err != nil {
+		release(b)
+		return err
+	}
+	f.cipher.encrypt(*b, uint64(from)/sector)
+	defer buffers.Put(b) // no cleartext is left in it
+	_, err := f.File.WriteAt(*b, from)
+	return told(err)
 }
 
-// write encrypts p and writes the sectors that hold it with one call.
-func (f *file) write(p []byte, off int64) (int, error) {
-	from, end := down(off), off+int64(len(p))
-	to := up(end)
-	b := buffer(int(to - from))
-	defer release(b)
-	// The octets around p in its first and last sector stay as they are.
-	if from != off {
-		if err := f.around((*b)[:sector], from); err != nil {
-			return 0, err
+// surround puts what the file has around the octets from start to end, in the
+// sector of the first and that of the last, into the sectors b around them.
+func (f *file) surround(b []byte, start, end int64) error {
+	s := buffer(sector)
+	defer release(s)
+	if gap := start - down(start); gap > 0 {
+		if err := f.around(*s, down(start)); err != nil {
+			return err
 		}
+		copy(b[:gap], *s)
 	}
-	if to != end && (to-from > sector || from == off) {
-		if err := f.around((*b)[to-from-sector:], to-sector); err != nil {
-			return 0, err
+	if gap := up(end) - end; gap > 0 {
+		if err := f.around(*s, down(end)); err != nil {
+			return err
 		}
+		copy(b[int64(len(b))-gap:], (*s)[sector-gap:])
 	}
-	copy((*b)[off-from:], p)
-	for i := int64(0); i < to-from; i += sector {
-		s := (*b)[i : i+sector]
-		f.cipher.Encrypt(s, s, uint64(from+i)/sector)
-	}
-	if n, err := f.File.WriteAt(*b, from); err != nil {
-		return max(0, min(n-int(off-from), len(p))), told(err)
-	}
-	return len(p), nil
+	return nil
 }
 
 // told gives SQLite the code for what the system said. It keeps codes until it

@@ -100,6 +100,62 @@ func TestCommitIsSeenByOthers(t *testing.T) {
 	}
 }
 
+// TestNothingOfARollbackIsWrittenLater: a transaction larger than the cache
+// appends to the WAL before it ends. If it is rolled back another connection
+// commits in its place, and nothing may be written over that.
+func TestNothingOfARollbackIsWrittenLater(t *testing.T) {
+	t.Parallel()
+	for _, spill := range []string{"ON", "OFF", "20"} {
+		path, key := filepath.Join(t.TempDir(), "x.db"), newKey()
+		ours, other := open(t, path, key), open(t, path, key)
+		ok(t, ours.Exec(`PRAGMA cache_size = 10; PRAGMA cache_spill = `+spill+`;`+seed+`
+			CREATE TABLE big (x);
+			WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+			INSERT INTO big SELECT randomblob(400) FROM n;
+			PRAGMA wal_checkpoint(TRUNCATE);`))
+		ok(t, other.Exec(`CREATE TABLE other (x)`))
+		ok(t, ours.Exec(`BEGIN IMMEDIATE; UPDATE big SET x = randomblob(400); ROLLBACK`))
+		ok(t, other.Exec(`INSERT INTO t (b) SELECT b FROM t LIMIT 100`))
+		for _, c := range []*sqlite3.Conn{ours, open(t, path, key)} {
+			if got := count(t, c); got != 600 {
+				t.Errorf("cache_spill %s: rows = %d, want the 600 committed", spill, got)
+			}
+			ok(t, c.Exec(`PRAGMA cache_size = 1`)) // what follows is read from the files
+			if got := text(t, c, `PRAGMA integrity_check`); got != "ok" {
+				t.Errorf("cache_spill %s: integrity_check = %s", spill, got)
+			}
+		}
+	}
+}
+
+func text(t *testing.T, c *sqlite3.Conn, query string) (s string) {
+	t.Helper()
+	q, _, err := c.Prepare(query)
+	ok(t, err)
+	defer q.Close()
+	if q.Step() {
+		s = q.ColumnText(0)
+	}
+	ok(t, q.Err())
+	return s
+}
+
+// TestPragmaDecidesOnGathering: only what SQLite itself takes for OFF counts.
+func TestPragmaDecidesOnGathering(t *testing.T) {
+	t.Parallel()
+	f := &file{File: &counter{}}
+	for _, step := range []struct {
+		value string
+		whole bool
+	}{{"OFF", true}, {"", true}, {"ON", false}, {"off", true}, {"100", false}} {
+		_, _ = f.Pragma("cache_spill", step.value)
+		_, _ = f.Pragma("cache_size", "OFF")
+		if f.whole != step.whole {
+			t.Errorf("after %q: gathers = %v, want %v", step.value, f.whole, step.whole)
+		}
+	}
+}
+
 func TestFormatIsThatOfXTS(t *testing.T) {
 	t.Parallel()
 	path, key := filepath.Join(t.TempDir(), "x.db"), newKey()
@@ -156,7 +212,7 @@ func TestFileKeepsWhatIsWritten(t *testing.T) {
 		below, err := os.OpenFile(filepath.Join(t.TempDir(), "f"), os.O_RDWR|os.O_CREATE, 0o600)
 		ok(t, err)
 		defer below.Close()
-		f := &file{File: plain{below}, cipher: passing(), gather: wal}
+		f := &file{File: plain{below}, cipher: passing(), db: &file{whole: wal}}
 		var want []byte
 		for step := range 3000 {
 			off, p := r.Int64N(int64(len(want))+1), make([]byte, 1+r.IntN(3000))
@@ -195,7 +251,7 @@ func TestFileKeepsWhatIsWritten(t *testing.T) {
 func TestCommitIsOneWrite(t *testing.T) {
 	t.Parallel()
 	c := &counter{}
-	f := &file{File: c, cipher: passing(), gather: true}
+	f := &file{File: c, cipher: passing(), db: &file{whole: true}}
 	for i := range int64(64) { // frames of a commit: header and page
 		header := make([]byte, frameHeader)
 		if i == 63 {
@@ -219,7 +275,7 @@ func TestCommitIsOneWrite(t *testing.T) {
 func TestFailedFlushIsToldAndForgotten(t *testing.T) {
 	t.Parallel()
 	c := &counter{err: errors.New("disk full")}
-	f := &file{File: c, cipher: passing(), gather: true}
+	f := &file{File: c, cipher: passing(), db: &file{whole: true}}
 	_, err := f.WriteAt(make([]byte, 4120), 0)
 	ok(t, err)
 	if err := f.Sync(0); !errors.Is(err, c.err) || c.syncs != 0 {

@@ -1,6 +1,8 @@
 package pages
 
 import (
+	"strings"
+
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/util/vfsutil"
 	"github.com/ncruces/go-sqlite3/vfs"
@@ -23,10 +25,13 @@ func (e encrypting) Open(string, vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
 // OpenFilename opens a database with the key named in its URI, and the files
 // beside a database with that database's key.
 func (e encrypting) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	f := &file{gather: flags&vfs.OPEN_WAL != 0}
+	f := &file{}
 	switch main, ok := vfsutil.UnwrapFile[*file](name.DatabaseFile()); {
 	case ok:
 		f.cipher = main.cipher
+		if flags&vfs.OPEN_WAL != 0 {
+			f.db = main
+		}
 	case name == nil:
 		f.cipher = passing()
 	default:
@@ -53,6 +58,9 @@ func (f *file) SyncSuper(super string) error    { return vfsutil.WrapSyncSuper(f
 func (f *file) CheckpointStart()                { vfsutil.WrapCheckpointStart(f.File) }
 func (f *file) CheckpointDone()                 { vfsutil.WrapCheckpointDone(f.File) }
 func (f *file) Pragma(name, value string) (string, error) {
+	if value != "" && strings.EqualFold(name, "cache_spill") {
+		f.whole = strings.EqualFold(value, "off")
+	}
 	return vfsutil.WrapPragma(f.File, name, value)
 }
 

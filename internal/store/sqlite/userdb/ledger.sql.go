@@ -173,6 +173,37 @@ func (q *Queries) Epoch(ctx context.Context) (int64, error) {
 	return epoch, err
 }
 
+const FailedTries = `-- name: FailedTries :one
+
+SELECT CAST(
+    coalesce((
+        SELECT e.attempts
+        FROM entries AS e
+        WHERE e.mailbox = ?1 AND e.pair = ?2 AND e.state = 6), 0)
+    + coalesce((
+        SELECT e.attempts
+        FROM entries AS e
+        WHERE e.mailbox = ?1 AND e.pair = ?3 AND e.pair <> ?2 AND e.state = 6), 0)
+AS INTEGER)
+`
+
+type FailedTriesParams struct {
+	Mailbox int64
+	Pair    []byte
+	Unseen  []byte
+}
+
+// None of the hot statements uses RETURNING, for which SQLite builds a table
+// each time: whether they did something is told by the number of rows changed.
+// Failed tries (6) of a pair, and of the same id before its header was seen
+// (unseen). Not with IN, for which SQLite builds a table each time.
+func (q *Queries) FailedTries(ctx context.Context, arg FailedTriesParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, FailedTries, arg.Mailbox, arg.Pair, arg.Unseen)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const InsertAudit = `-- name: InsertAudit :exec
 INSERT INTO audit (id, mailbox, domain, status, reason, size)
 VALUES (?, ?, ?, ?, ?, ?)
@@ -200,16 +231,11 @@ func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error 
 }
 
 const InsertClaim = `-- name: InsertClaim :execrows
-
 INSERT INTO claims (
-    mailbox, pair, session, verdict, domain, size, checkpoint_offset, checkpoint_sum, at, absent, attempts)
+    mailbox, pair, session, verdict, domain, size, checkpoint_offset, checkpoint_sum, at, attempts, absent)
 SELECT
     ?1, ?2, ?3, ?4, ?5, ?6,
-    ?7, ?8, ?9, 0,
-    coalesce((
-        SELECT sum(e.attempts)
-        FROM entries AS e
-        WHERE e.mailbox = ?1 AND e.pair IN (?2, ?10) AND e.state = 6), 0)
+    ?7, ?8, ?9, ?10, 0
 WHERE NOT EXISTS (
     SELECT 1
     FROM entries AS e
@@ -227,14 +253,11 @@ type InsertClaimParams struct {
 	CheckpointOffset int64
 	CheckpointSum    []byte
 	At               int64
-	Unseen           []byte
+	Attempts         int64
 }
 
-// None of the hot statements uses RETURNING, for which SQLite builds a table
-// each time: whether they did something is told by the number of rows changed.
 // The compare-and-set of a claim: nothing is inserted if the pair is claimed or
-// settled. Failed tries of the pair (6), and of the same id before its header
-// was seen (unseen), are counted on.
+// settled. Failed tries are counted on.
 func (q *Queries) InsertClaim(ctx context.Context, arg InsertClaimParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, InsertClaim,
 		arg.Mailbox,
@@ -246,7 +269,7 @@ func (q *Queries) InsertClaim(ctx context.Context, arg InsertClaimParams) (int64
 		arg.CheckpointOffset,
 		arg.CheckpointSum,
 		arg.At,
-		arg.Unseen,
+		arg.Attempts,
 	)
 	if err != nil {
 		return 0, err

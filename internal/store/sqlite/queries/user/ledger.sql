@@ -14,19 +14,28 @@ RETURNING epoch;
 -- None of the hot statements uses RETURNING, for which SQLite builds a table
 -- each time: whether they did something is told by the number of rows changed.
 
+-- Failed tries (6) of a pair, and of the same id before its header was seen
+-- (unseen). Not with IN, for which SQLite builds a table each time.
+-- name: FailedTries :one
+SELECT CAST(
+    coalesce((
+        SELECT e.attempts
+        FROM entries AS e
+        WHERE e.mailbox = sqlc.arg(mailbox) AND e.pair = sqlc.arg(pair) AND e.state = 6), 0)
+    + coalesce((
+        SELECT e.attempts
+        FROM entries AS e
+        WHERE e.mailbox = sqlc.arg(mailbox) AND e.pair = sqlc.arg(unseen) AND e.pair <> sqlc.arg(pair) AND e.state = 6), 0)
+AS INTEGER);
+
 -- The compare-and-set of a claim: nothing is inserted if the pair is claimed or
--- settled. Failed tries of the pair (6), and of the same id before its header
--- was seen (unseen), are counted on.
+-- settled. Failed tries are counted on.
 -- name: InsertClaim :execrows
 INSERT INTO claims (
-    mailbox, pair, session, verdict, domain, size, checkpoint_offset, checkpoint_sum, at, absent, attempts)
+    mailbox, pair, session, verdict, domain, size, checkpoint_offset, checkpoint_sum, at, attempts, absent)
 SELECT
     sqlc.arg(mailbox), sqlc.arg(pair), sqlc.arg(session), sqlc.arg(verdict), sqlc.arg(domain), sqlc.arg(size),
-    sqlc.arg(checkpoint_offset), sqlc.arg(checkpoint_sum), sqlc.arg(at), 0,
-    coalesce((
-        SELECT sum(e.attempts)
-        FROM entries AS e
-        WHERE e.mailbox = sqlc.arg(mailbox) AND e.pair IN (sqlc.arg(pair), sqlc.arg(unseen)) AND e.state = 6), 0)
+    sqlc.arg(checkpoint_offset), sqlc.arg(checkpoint_sum), sqlc.arg(at), sqlc.arg(attempts), 0
 WHERE NOT EXISTS (
     SELECT 1
     FROM entries AS e
