@@ -61,7 +61,7 @@ type scenario struct {
 }
 
 var scenarios = []scenario{
-	{"throughput", "small mail: the corpus where it is found, else generated (about 5.5 KB)", 6000, 1200, 0},
+	{"throughput", "small mail: the corpus where it is found, else generated (about 5.5 KB)", 12000, 1200, 0},
 	{"large", "20 mails of 25 MB", 20, 8, 25 << 20},
 }
 

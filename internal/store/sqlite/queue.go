@@ -21,9 +21,9 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []*write
 	spare   []*write
-	pace    time.Duration // what the last batch took, if it was of several
-	busy    bool          // somebody leads a batch
-	still   sync.Cond     // nobody does any more
+	several bool      // the last batch was of several
+	busy    bool      // somebody leads a batch
+	still   sync.Cond // nobody does any more
 	closed  bool
 }
 
@@ -62,18 +62,21 @@ func (d *database) write(ctx context.Context, do func() error) error {
 	return w.err
 }
 
-// longest is how long a batch may wait to grow.
-const longest = 5 * time.Millisecond
+// pause is how long a batch may wait to grow.
+const pause = 6 * time.Millisecond
 
-// gather waits, where writes come faster than they can be committed one by
-// one, for as long as the last batch took: so at most half of the time is
-// spent on fsync, and a commit is shared by twice as many. A lone write never
-// comes here.
+// gather waits a moment where several write at once, so that a commit, whose
+// price is its fsync, is shared by many. It costs an import, which takes two
+// round trips to Gmail, a few milliseconds; a lone write never comes here.
+// Measured with the bench: without it IMAPS costs 1.76 times the CPU of a pipe
+// that keeps no books, with a pause as long as the last commit 1.56 times.
 func (q *queue) gather() {
 	q.mu.Lock()
-	pace := min(q.pace, longest)
+	several := q.several
 	q.mu.Unlock()
-	time.Sleep(pace)
+	if several {
+		time.Sleep(pause)
+	}
 }
 
 // lead commits all that wait and passes the lead on.
@@ -87,9 +90,7 @@ func (d *database) lead(own *write) {
 	q.waiting, q.spare = q.spare[:0], nil
 	q.mu.Unlock()
 
-	start := time.Now()
 	d.apply(batch)
-	took := time.Since(start)
 	for i, w := range batch {
 		if w != own {
 			w.turn <- false
@@ -98,10 +99,7 @@ func (d *database) lead(own *write) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.spare, q.pace = batch, 0
-	if len(batch) > 1 {
-		q.pace = took
-	}
+	q.spare, q.several = batch, len(batch) > 1
 	if len(q.waiting) > 0 {
 		q.waiting[0].turn <- true
 		return
