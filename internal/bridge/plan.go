@@ -223,7 +223,7 @@ func (r *run) sort(l *listing, ref mail.Ref, c candidate) {
 		}
 	}
 	if is != nil && j.resume == nil {
-		r.note(c.id, "")
+		r.note(c.id, standing(is.State))
 		if is.Absent {
 			is.Absent = false
 			l.present = append(l.present, is.Key)
@@ -238,6 +238,20 @@ func (r *run) sort(l *listing, ref mail.Ref, c candidate) {
 	}
 	r.note(c.id, pending)
 	l.todo = append(l.todo, j)
+}
+
+// standing is what the report says of a message that ended in an earlier pass:
+// nothing if it is in Gmail, else what keeps it from there, each time anew.
+func standing(s ledger.State) mail.Status {
+	switch s {
+	case ledger.Skipped:
+		return mail.Skipped
+	case ledger.Refused:
+		return mail.Rejected
+	case ledger.Doubtful:
+		return mail.Doubtful
+	}
+	return ""
 }
 
 // pending is the status of a message that was listed and has not ended yet;

@@ -34,12 +34,13 @@ type app struct {
 	stdin  *os.File
 	stdout io.Writer
 	stderr io.Writer
+	unsaid error // standard output could not be written
 }
 
 // errInterrupted and errTerminated are the causes that signals give.
 var (
 	errInterrupted = errors.New("interrupted")
-	errTerminated  = errors.New("told to stop")
+	errTerminated  = errors.New("stopped by SIGTERM: run it again to go on where it was")
 )
 
 // Main runs the program and gives its exit code.
@@ -66,7 +67,11 @@ func Main(args, env []string, stdin *os.File, stdout, stderr io.Writer) int {
 		return fail(stderr, usageError{err})
 	}
 	a := &app{ctx: ctx, env: env, file: c.Config, stdin: stdin, stdout: stdout, stderr: stderr}
-	return fail(stderr, parsed.Run(a))
+	err = parsed.Run(a)
+	if err == nil {
+		err = a.unsaid
+	}
+	return fail(stderr, err)
 }
 
 // parse lets --help end the parsing without ending the process.
@@ -83,6 +88,7 @@ func parse(p *kong.Kong, args []string, exited *int) (c *kong.Context, err error
 // that decides the exit code. A second signal ends the process at once.
 func signals() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
+	signal.Ignore(syscall.SIGPIPE) // it is an error of the write
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -112,4 +118,10 @@ func (a *app) config(command string) (*config.Config, error) {
 	return cfg, cfg.Require(command)
 }
 
-func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
+// printf writes to standard output. The first failure is kept: a key or a
+// report that went nowhere is not done.
+func (a *app) printf(format string, args ...any) {
+	if _, err := fmt.Fprintf(a.stdout, format, args...); err != nil && a.unsaid == nil {
+		a.unsaid = fmt.Errorf("standard output: %w", err)
+	}
+}

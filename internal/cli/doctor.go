@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/config"
+	"github.com/smtp-sync/smtp-sync/internal/gmail"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 type doctorCmd struct{}
@@ -31,8 +34,8 @@ func (doctorCmd) Run(a *app) error {
 		case errors.Is(err, account.ErrNone):
 			d.say("note", "grant", "no Google grant is stored: run smtp-sync login, or give sync a --google-refresh-token-file")
 		case d.check("grant", err, "a Google grant is stored"):
-			_, err := p.oauth.Source(grant.RefreshToken).Granted(ctx, "openid")
-			d.check("grant at Google", err, "Google accepts it")
+			_, err := p.oauth.Source(grant.RefreshToken, gmail.ScopeInsert).Token(ctx, vault.Secret{})
+			d.check("grant at Google", err, "Google accepts it, mail may be added")
 		}
 		_, err = p.oauth.AuthOrigin(ctx)
 		if d.check("Google", err, "sign-in addresses found") {
@@ -52,7 +55,7 @@ func (d *doctor) say(verdict, what, text string) { d.printf("%-5s %s: %s\n", ver
 func (d *doctor) check(what string, err error, fine string) bool {
 	if err != nil {
 		d.ill++
-		d.say("WRONG", what, err.Error())
+		d.say("WRONG", what, strings.ReplaceAll(err.Error(), "\n", "; "))
 		return false
 	}
 	d.say("ok", what, fine)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net"
@@ -76,7 +77,9 @@ func awaitGrant(ctx context.Context, l net.Listener, p *oauth.Provider, flow oau
 	answers := make(chan answer, 1)
 	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		if r.URL.Path != "/" || q.Get("state") == "" {
+		// Whoever does not know the state is not Google: a page that knocks on
+		// local ports must not end the sign-in.
+		if r.URL.Path != "/" || subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(flow.State)) != 1 {
 			http.NotFound(w, r)
 			return
 		}

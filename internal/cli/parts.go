@@ -65,6 +65,9 @@ func (a *app) open(cfg *config.Config, mode access) (_ *parts, err error) {
 		return nil, err
 	}
 	p.transport = gmail.NewTransport(roots)
+	if err := p.openStore(a.ctx, mode); err != nil {
+		return nil, err
+	}
 	p.oauth, err = oauth.New(oauth.Options{
 		Issuer: cfg.GoogleIssuer, ClientID: cfg.GoogleClientID,
 		ClientSecret: cfg.GoogleClientSecret, Transport: p.transport,
@@ -75,9 +78,6 @@ func (a *app) open(cfg *config.Config, mode access) (_ *parts, err error) {
 	p.out = dial.New(dial.Options{Roots: roots, Policy: dial.Policy{Allow: cfg.SourceAllowCIDRs, Ports: cfg.SourcePorts}})
 	if cfg.MemoryForTransfers > 0 {
 		p.memory = bridge.NewMemory(int64(cfg.MemoryForTransfers))
-	}
-	if err := p.openStore(a.ctx, mode); err != nil {
-		return nil, err
 	}
 	p.project = quota.New(quota.Limits{
 		UnitsPerUserMinute: cfg.UnitsPerUserMinute, UnitsPerProjectMinute: cfg.UnitsPerProjectMinute,
@@ -127,7 +127,9 @@ func (p *parts) close() {
 			p.log.Error("store not closed", "err", err)
 		}
 	}
-	p.transport.CloseIdleConnections()
+	if p.transport != nil {
+		p.transport.CloseIdleConnections()
+	}
 }
 
 // trusted gives the system's roots and those of the file.
@@ -194,7 +196,7 @@ func (p *parts) pass(ctx context.Context, m account.Mailbox, since time.Time, to
 		Dialer: dialer(m, since, p.out), Gmail: client, Ledger: books, Keys: keys,
 		Budget: p.project.Budget(p.userID), Folders: folderNames(m),
 		AfterImport: bridge.Disposal(m.AfterImport), Archive: m.Archive, Since: since,
-		Concurrency: int(p.cfg.ConcurrencyPerUser), Memory: p.memory, Connections: 1,
+		Concurrency: concurrency(p.cfg.ConcurrencyPerUser), Memory: p.memory, Connections: 1,
 	}
 	if m.Label != "" {
 		pass.Labels = []string{m.Label}
@@ -203,6 +205,14 @@ func (p *parts) pass(ctx context.Context, m account.Mailbox, since time.Time, to
 		pass.Connections = 2
 	}
 	return pass, box.ID, nil
+}
+
+// concurrency gives the ceiling of uploads in flight; the setting's 0 is none.
+func concurrency(setting int64) int {
+	if setting == 0 {
+		return maxParallel
+	}
+	return int(min(setting, maxParallel))
 }
 
 // destroyed reports a grant that Google has ended: what came from Google goes.

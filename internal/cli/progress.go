@@ -25,6 +25,8 @@ type progress struct {
 	todo  int
 	ended int
 	said  time.Time
+
+	doubtful int // that became so in this pass
 }
 
 func newProgress(w io.Writer) *progress {
@@ -50,6 +52,9 @@ func (p *progress) event(e bridge.Event) {
 		} else if time.Since(p.said) > 2*time.Second {
 			p.said = time.Now()
 			p.line("%d of %d messages", p.ended, p.todo)
+		}
+		if e.Status == mail.Doubtful {
+			p.doubtful++
 		}
 		if e.Status != mail.Imported {
 			p.line("%s: %s%s, from %s, %d octets", e.Ref, e.Status, reason(e.Reason), e.Domain, e.Size)
@@ -82,6 +87,9 @@ func (p *progress) line(format string, args ...any) {
 }
 
 func (p *progress) close() {
+	if p.bars == nil && p.ended > 0 {
+		p.line("%d of %d messages", p.ended, max(p.ended, p.todo))
+	}
 	if p.bar != nil {
 		p.bar.Abort(false)
 	}

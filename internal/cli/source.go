@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"slices"
@@ -73,7 +74,7 @@ func parseSource(s string) (account.Mailbox, error) {
 // readSecret reads a file with one secret in it; a line end at its end is not
 // part of it.
 func readSecret(flag, path string) (vault.Secret, error) {
-	b, err := os.ReadFile(path)
+	b, err := readLimited(path)
 	if err != nil {
 		return vault.Secret{}, usageError{fmt.Errorf("%s: %w", flag, err)}
 	}
@@ -82,6 +83,22 @@ func readSecret(flag, path string) (vault.Secret, error) {
 		return vault.Secret{}, usageError{fmt.Errorf("%s: %s is empty: write the secret into it", flag, path)}
 	}
 	return vault.NewSecret(s), nil
+}
+
+// readLimited reads a file, or a pipe such as a password manager's, of at most
+// 64 KiB.
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const most = 64 << 10
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && len(b) > most {
+		err = fmt.Errorf("%s has more than 64 KiB: it must hold the secret and nothing else", path)
+	}
+	return b, err
 }
 
 // dialer makes the bridge's way into a mailbox.

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/account"
@@ -70,19 +73,23 @@ func (s *syncCmd) Run(a *app) error {
 	if e := engine.Drain(context.WithoutCancel(a.ctx)); err == nil {
 		err = e
 	}
-	return left(report, err)
+	return left(report, watch.doubtful, err)
 }
 
-// left says what a pass left undone.
-func left(r bridge.Report, err error) error {
+// left says what a pass left undone; doubtful are those of this pass. What was
+// refused is done: it is recorded and has been listed with its reason.
+func left(r bridge.Report, doubtful int, err error) error {
 	if f, ok := mail.AsFault(err); ok && f.Class == mail.RateLimited && !f.Until.IsZero() {
 		return fmt.Errorf("%w (come back at %s)", err, f.Until.UTC().Format(time.RFC3339))
+	}
+	if f, ok := mail.AsFault(err); ok && f.Code == "grant_scope_labels" {
+		return fmt.Errorf("--label: %w (run smtp-sync login --labels)", err)
 	}
 	if c := mail.ClassOf(err); err != nil && (c == mail.Grant || c == mail.Revoked) {
 		return fmt.Errorf("%w (run smtp-sync login, or give a new --google-refresh-token-file)", err)
 	}
-	if err == nil && r.Failed+r.Doubtful > 0 {
-		return undone{fmt.Sprintf("%d messages failed and will be tried again by the next run, %d are doubtful: see above", r.Failed, r.Doubtful)}
+	if err == nil && r.Failed+doubtful > 0 {
+		return undone{fmt.Sprintf("%d messages failed and will be tried again by the next run, %d became doubtful: see above", r.Failed, doubtful)}
 	}
 	return err
 }
@@ -110,6 +117,22 @@ func (s *syncCmd) print(a *app, r bridge.Report, took time.Duration) {
 	a.printf("%s\n", line)
 }
 
+const (
+	maxParallel = 64
+	maxName     = 1000 // octets of a user or folder name
+	maxLabel    = 225  // characters, by Gmail
+)
+
+// goodLabel finds what Gmail would refuse before the mailbox is opened.
+func goodLabel(name string) bool {
+	if name == "" {
+		return true // none
+	}
+	own := []string{"INBOX", "UNREAD", "STARRED", "IMPORTANT", "SENT", "DRAFT", "SPAM", "TRASH", "CHAT"}
+	return strings.TrimSpace(name) != "" && utf8.RuneCountInString(name) <= maxLabel &&
+		!slices.ContainsFunc(own, func(o string) bool { return strings.EqualFold(o, name) })
+}
+
 // mailbox checks the flags and makes the mailbox they describe.
 func (s *syncCmd) mailbox() (m account.Mailbox, since time.Time, err error) {
 	usage := func(text string) (account.Mailbox, time.Time, error) {
@@ -126,12 +149,21 @@ func (s *syncCmd) mailbox() (m account.Mailbox, since time.Time, err error) {
 		return usage("--folder: POP3 has no folders: leave it out or use imaps://")
 	case m.Protocol == "pop3" && s.AfterImport == "seen":
 		return usage("--after-import seen: POP3 has no seen flag: use leave or delete, or imaps://")
-	case s.Parallel < 0 || s.Parallel > 64:
+	case s.Parallel < 0 || s.Parallel > maxParallel:
 		return usage("--parallel: write a number from 1 to 64")
+	case len(m.Username) > maxName:
+		return usage("--source: the user name is too long")
+	case slices.ContainsFunc(s.Folder, func(f string) bool { return f == "" || len(f) > maxName }):
+		return usage("--folder: write the name of a folder")
+	case !goodLabel(s.Label):
+		return usage("--label: write a name of at most 225 characters that is not one of Gmail's own labels")
 	}
 	if s.Since != "" {
 		if since, err = time.Parse(time.DateOnly, s.Since); err != nil {
 			return usage("--since: write a day such as 2024-12-31")
+		}
+		if since.Year() < 1970 {
+			return usage("--since: write a day after 1969")
 		}
 	}
 	if m.Password, err = readSecret("--password-file", s.PasswordFile); err != nil {

@@ -51,9 +51,17 @@ func fault(path string, err error) error {
 		f.Text, f.Help = fmt.Sprintf("%s is held by another process", path), "end that process"
 	default:
 		f.Class, f.Code = mail.Transient, "data_io"
-		f.Text, f.Help = fmt.Sprintf("cannot use %s", path), "see the log for the system's error"
+		f.Text, f.Help = fmt.Sprintf("cannot use %s (%s)", path, code(err)), "check the disk and its free space"
 	}
 	return f
+}
+
+// code names SQLite's own code, and nothing that a statement held.
+func code(err error) string {
+	if e, ok := errors.AsType[*sqlite3.Error](err); ok {
+		return e.ExtendedCode().Error()
+	}
+	return "system error"
 }
 
 // errGone: the database was closed, or its user wiped, since.
