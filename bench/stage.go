@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +25,7 @@ type stage struct {
 	roots      string
 	gmail      string // address of the double, through its delay
 	direct     string // without
+	sourceHost string
 	sourcePort int
 	token      string // refresh token
 	access     string // access token
@@ -33,7 +35,7 @@ type stage struct {
 const gmailUser = "bench@gmail.example"
 
 func (b *bench) stage(ctx context.Context, w dovecot.Way, network string) (s *stage, err error) {
-	s = &stage{sourcePort: w.Port}
+	s = &stage{sourceHost: dovecot.Host, sourcePort: w.Port}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -66,7 +68,11 @@ func (b *bench) stage(ctx context.Context, w dovecot.Way, network string) (s *st
 	if err != nil {
 		return nil, err
 	}
-	s.sourcePort = atoi(said[strings.LastIndexByte(said, ':')+1:])
+	host, port, err := net.SplitHostPort(said)
+	if err != nil {
+		return nil, err
+	}
+	s.sourceHost, s.sourcePort = host, atoi(port)
 	return s, nil
 }
 
@@ -95,8 +101,8 @@ func (s *stage) command(ctx context.Context, b *bench, w dovecot.Way, network, p
 	if !w.StartTLS {
 		scheme += "s"
 	}
-	source := fmt.Sprintf("%s://%s@%s:%d", scheme, network, dovecot.Host, s.sourcePort)
-	plain := fmt.Sprintf("%s:%s:%d", scheme, dovecot.Host, s.sourcePort)
+	source := fmt.Sprintf("%s://%s@%s:%d", scheme, network, s.sourceHost, s.sourcePort)
+	plain := fmt.Sprintf("%s:%s:%d", scheme, s.sourceHost, s.sourcePort)
 	secret := filepath.Join(s.dir, "password")
 	token := filepath.Join(s.dir, "token")
 	_ = os.WriteFile(secret, []byte(password), 0o600)
