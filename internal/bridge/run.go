@@ -69,7 +69,7 @@ type resume struct {
 
 // inFlight bounds the messages held in windows while claims and settles wait
 // for their group commit; more than that gains nothing.
-const inFlight = 96
+const inFlight = 256
 
 func newRun(p Pass) *run {
 	if p.AfterImport == "" {

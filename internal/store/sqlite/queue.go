@@ -63,7 +63,7 @@ func (d *database) write(ctx context.Context, do func() error) error {
 }
 
 // pause is how long a batch may wait to grow.
-const pause = 6 * time.Millisecond
+const pause = 12 * time.Millisecond
 
 // gather waits a moment where several write at once, so that a commit, whose
 // price is its fsync, is shared by many. It costs an import, which takes two
