@@ -8,10 +8,14 @@
 //	     -> re-check -> source policy
 //
 // The claim is one fenced insert that holds the session's URI; the settle is
-// one transaction with the audit line. There is no other durable step: the
-// order and the recovery are those of docs/model/exactly_once.pml, and whoever
-// adds a step adds it to the model first. Each step has a name (Step), so that
-// a test can stop the world before and after it.
+// one transaction with the audit line. No message is sent, ended or deleted but
+// between these two: the order and the recovery are those of
+// docs/model/exactly_once.pml, and whoever adds a step adds it to the model
+// first. Beside them the ledger is told what a listing showed or a deletion
+// will take away (Listed), what moved (Remap), and how far a long upload is
+// (Checkpoint, Renew); none of these makes a message known that was not
+// settled. Each step has a name (Step), so that a test can stop the world
+// before and after it.
 //
 // What a crash, a cut or a lost answer leaves behind is a claim. The next pass
 // asks the claim's own session what became of it: committed is settled, an
