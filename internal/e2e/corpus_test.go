@@ -102,9 +102,6 @@ func TestEveryMessageOfTheCorpusArrivesByteForByte(t *testing.T) {
 func TestWhatGmailRefusesIsListedWithItsReason(t *testing.T) {
 	d := serve(t, "ann", sample(t, true)...)
 	for _, way := range d.Ways() {
-		if way.StartTLS {
-			continue
-		}
 		t.Run(way.Name, func(t *testing.T) {
 			want := truth(t, d, way, "ann")
 			in := install(t, gmailtest.Options{CheckFrom: true})
