@@ -194,7 +194,7 @@ func TestKilledAtEveryStepEveryMessageArrivesOnce(t *testing.T) {
 	}
 }
 
-// reached leaves out the steps of a recovery, which TestARecoveryIsKilledToo
+// reached leaves out the steps of a recovery, which TestARecoveryIsKilledAtItsSteps
 // hits, and the ones this history does not have.
 func reached(s bridge.Step, h history) bool {
 	switch s {
