@@ -24,7 +24,7 @@ var picture = []struct {
 	{"internal/demo/...", []string{"..."}},
 
 	{"server/...", []string{"server/...", "actors", "plugins", "internal/account", "internal/audit", "internal/config", "internal/oauth", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
-	{"actors", []string{"actors/kit", "internal/bridge", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
+	{"actors", []string{"actors/kit", "internal/bridge", "internal/schedule", "internal/account", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
 	{"actors/kit", nil},
 
 	{"internal/bridge", []string{"internal/ledger", "internal/vault", "internal/mail", "internal/id"}},
@@ -38,10 +38,11 @@ var picture = []struct {
 	{"internal/oauth", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/account", []string{"internal/vault", "internal/mail", "internal/id"}},
-	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/account", "internal/audit", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/account", "internal/audit", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
 	{"migrations", nil},
 
 	// Leaves: values and the standard library.
+	{"internal/schedule", []string{"internal/mail", "internal/id"}},
 	{"internal/ledger", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/config", []string{"internal/vault", "internal/mail"}},
 	{"internal/vault", []string{"internal/mail", "internal/id"}},
@@ -51,6 +52,7 @@ var picture = []struct {
 
 	// The real program against real servers: tests and nothing else.
 	{"internal/e2e", nil},
+	{"internal/sim", []string{"..."}},
 	{"internal/testkit/...", []string{"..."}},
 	{"internal/tools/...", []string{"internal/config"}},
 }
@@ -58,29 +60,30 @@ var picture = []struct {
 // homes is where a foreign module may be imported. More than one home needs a
 // reason in a comment.
 var homes = map[string][]string{
-	"github.com/asynkron/protoactor-go":   {"actors/..."},
-	"github.com/gofiber/fiber/v2":         {"server/..."},
-	"github.com/tetratelabs/wazero":       {"plugins/..."},
-	"github.com/ncruces/go-sqlite3":       {"internal/store/sqlite/..."},
-	"github.com/pressly/goose/v3":         {"internal/store/..."},
-	"github.com/jackc/pgx/v5":             {"internal/store/postgres/..."},
-	"github.com/emersion/go-imap/v2":      {"internal/source/imap", "internal/testkit/imapd"}, // the library's server end, for tests and demo
-	"github.com/emersion/go-sasl":         {"internal/source/imap", "internal/testkit/imapd"}, // part of go-imap's interface
-	"github.com/knadh/go-pop3":            {"internal/source/pop3"},
-	"google.golang.org/api":               {"internal/gmail/..."},
-	"golang.org/x/oauth2":                 {"internal/oauth/...", "internal/gmail/..."}, // consent, and the token source of the client
-	"github.com/coreos/go-oidc/v3":        {"internal/oauth/..."},
-	"github.com/go-jose/go-jose/v4":       {"internal/gmail/gmailtest"},
-	"github.com/alecthomas/kong":          {"internal/cli"},
-	"github.com/vbauerster/mpb/v8":        {"internal/cli"},
-	"github.com/google/uuid":              {"internal/id"},
-	"golang.org/x/net/idna":               {"internal/mail", "internal/dial"}, // sender domains, and host names on their way to DNS
-	"golang.org/x/net/dns/dnsmessage":     {"internal/dial"},
-	"golang.org/x/sync/semaphore":         {"internal/bridge"},
-	"golang.org/x/sync/singleflight":      {"internal/oauth", "internal/gmail"}, // one refresh at a time, on both sides of the token
-	"golang.org/x/crypto/xts":             {"internal/store/sqlite/..."},        // page encryption
-	"golang.org/x/sys":                    {"internal/cli", "internal/store/...", "internal/vault", "bench/..."},
-	"github.com/prometheus/client_golang": {"internal/telemetry"},
+	"github.com/asynkron/protoactor-go":       {"actors/..."},
+	"github.com/gofiber/fiber/v2":             {"server/..."},
+	"github.com/tetratelabs/wazero":           {"plugins/..."},
+	"github.com/ncruces/go-sqlite3":           {"internal/store/sqlite/..."},
+	"github.com/pressly/goose/v3":             {"internal/store/..."},
+	"github.com/jackc/pgx/v5":                 {"internal/store/postgres/..."},
+	"github.com/emersion/go-imap/v2":          {"internal/source/imap", "internal/testkit/imapd"}, // the library's server end, for tests and demo
+	"github.com/emersion/go-sasl":             {"internal/source/imap", "internal/testkit/imapd"}, // part of go-imap's interface
+	"github.com/knadh/go-pop3":                {"internal/source/pop3"},
+	"google.golang.org/api":                   {"internal/gmail/..."},
+	"golang.org/x/oauth2":                     {"internal/oauth/...", "internal/gmail/..."}, // consent, and the token source of the client
+	"github.com/coreos/go-oidc/v3":            {"internal/oauth/..."},
+	"github.com/go-jose/go-jose/v4":           {"internal/gmail/gmailtest"},
+	"github.com/alecthomas/kong":              {"internal/cli"},
+	"github.com/vbauerster/mpb/v8":            {"internal/cli"},
+	"github.com/google/uuid":                  {"internal/id"},
+	"golang.org/x/net/idna":                   {"internal/mail", "internal/dial"}, // sender domains, and host names on their way to DNS
+	"golang.org/x/net/dns/dnsmessage":         {"internal/dial"},
+	"golang.org/x/sync/semaphore":             {"internal/bridge"},
+	"golang.org/x/sync/singleflight":          {"internal/oauth", "internal/gmail"}, // one refresh at a time, on both sides of the token
+	"golang.org/x/crypto/xts":                 {"internal/store/sqlite/..."},        // page encryption
+	"golang.org/x/sys":                        {"internal/cli", "internal/store/...", "internal/vault", "bench/..."},
+	"github.com/prometheus/client_golang":     {"internal/telemetry"},
+	"github.com/HdrHistogram/hdrhistogram-go": {"bench/..."},
 }
 
 // testHomes is where tests alone may import a module as well.

@@ -1,0 +1,92 @@
+package actors
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/bridge"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/schedule"
+)
+
+// Registry is the durable side of the schedule. It may be used by many
+// goroutines at once.
+type Registry interface {
+	// All yields every registered mailbox, the dirty ones first.
+	All(ctx context.Context) iter.Seq2[schedule.Registered, error]
+	// Save keeps the state of a mailbox (its own rows and the wheel's), in one
+	// call because that is one commit. account.ErrNone: it has been deleted.
+	Save(ctx context.Context, user id.User, box id.Mailbox, s schedule.State) error
+	// Begin marks a mailbox dirty before its first claim of a pass; durable when
+	// it returns nil.
+	Begin(ctx context.Context, user id.User, box id.Mailbox) error
+	// Clean takes the marks away of mailboxes whose pass has left no claim. It
+	// may be late: a mark too many costs one early pass.
+	Clean(ctx context.Context, boxes []id.Mailbox) error
+}
+
+// Accounts opens users for work.
+type Accounts interface {
+	// Open loads a user's grant. A Fault of class Grant or Revoked means that
+	// the user must connect Google again. It is called in a worker.
+	Open(ctx context.Context, user id.User) (Account, error)
+	// Revoked tells that Google has ended the grant of a user: what came from
+	// Google is destroyed. It is called in a worker.
+	Revoked(ctx context.Context, user id.User) error
+}
+
+// Account is one user at work: the grant (one refresh at a time), the budget
+// against Gmail's quotas and the gate that bounds uploads in flight, shared by
+// all of the user's mailboxes. It may be used by many goroutines at once.
+type Account interface {
+	// Prepare loads what one pass over a mailbox needs, its credentials among
+	// it; nothing of it is kept afterwards. account.ErrNone: the mailbox is gone.
+	Prepare(ctx context.Context, box id.Mailbox) (Job, error)
+	Close()
+}
+
+// Job is one pass, ready to run.
+type Job struct {
+	Pass     bridge.Pass // Pass.Digest is State.Digest
+	State    schedule.State
+	Settings schedule.Settings
+	// Resume gives a Dialer over the connection that Park kept, where there is
+	// one. Nil where the mailbox cannot push.
+	Resume func(Parked) bridge.Dialer
+	// Park keeps the connection of the pass that has just gone through, to wait
+	// on it. Nil where the mailbox cannot push; nil, nil when the server turned
+	// out not to offer it.
+	Park func(ctx context.Context) (Parked, error)
+}
+
+// Parked is a connection to a mail server on which nothing is asked (IMAP
+// IDLE). It holds no credential. It is used by one goroutine at a time.
+type Parked interface {
+	// Wait returns nil when the server says that the mailbox has changed, or
+	// when it is time to look anyway; an error when the connection is dead or
+	// ctx has ended.
+	Wait(ctx context.Context) error
+	Close()
+}
+
+// Status is what a person may know of a mailbox now.
+type Status struct {
+	Phase    schedule.Phase
+	Reason   schedule.Reason
+	Until    time.Time
+	LastSync time.Time
+	NextSync time.Time // zero: not scheduled
+	Backlog  schedule.Backlog
+}
+
+// Limits of a node. The zero value of each means the default.
+type Limits struct {
+	PollEvery time.Duration // 5 min
+	Sessions  int           // passes at once; 512
+	PerUser   int           // passes of one user at once; 4
+	PerLane   int           // connections to one mail server; 32
+	// LoginsPerSecond to one mail server, with a burst of three seconds' worth;
+	// 3. Negative: no limit.
+	LoginsPerSecond float64
+}
