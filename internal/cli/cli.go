@@ -18,12 +18,13 @@ import (
 type commands struct {
 	Config string `help:"File with the configuration, KEY=VALUE a line; the environment wins." placeholder:"FILE"`
 
-	Sync    syncCmd    `cmd:"" help:"One pass over one mailbox, then exit: for cron, for trying it out, for measuring."`
-	Login   loginCmd   `cmd:"" help:"Google consent in a browser, for sync; the grant is stored encrypted."`
-	Demo    demoCmd    `cmd:"" help:"Everything on this machine, nothing to configure: sample mail servers, a Gmail double, the real engine."`
-	Doctor  doctorCmd  `cmd:"" help:"Check configuration, database, key, Google and clock, one line each."`
-	Keys    keysCmd    `cmd:"" help:"Master keys."`
-	Version versionCmd `cmd:"" help:"Version, commit, Go version."`
+	Sync        syncCmd        `cmd:"" help:"One pass over one mailbox, then exit: for cron, for trying it out, for measuring."`
+	Login       loginCmd       `cmd:"" help:"Google consent in a browser, for sync; the grant is stored encrypted."`
+	Demo        demoCmd        `cmd:"" help:"Everything on this machine, nothing to configure: sample mail servers, a Gmail double, the real engine."`
+	Doctor      doctorCmd      `cmd:"" help:"Check configuration, database, key, Google and clock, one line each."`
+	Keys        keysCmd        `cmd:"" help:"Master keys."`
+	Healthcheck healthcheckCmd `cmd:"" help:"Exit 0 if the service on this machine is ready, for container health checks."`
+	Version     versionCmd     `cmd:"" help:"Version, commit, Go version."`
 }
 
 // app is what every command gets.
