@@ -18,7 +18,7 @@ import (
 func start(t *testing.T) (*Engine, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
-	return Start(slog.New(slog.NewTextHandler(&log, nil))), &log
+	return Start(Options{Log: slog.New(slog.NewTextHandler(&log, nil))}), &log
 }
 
 func stop(t *testing.T, e *Engine) {

@@ -3,52 +3,184 @@ package actors
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"sync/atomic"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/smtp-sync/smtp-sync/actors/kit"
+	"github.com/smtp-sync/smtp-sync/internal/id"
 )
 
-// mailbox runs one pass on a worker of its own and stops when it has ended.
-// An incarnation that follows a panic runs the pass again.
+// mailbox runs one pass on a worker of its own and leaves when it has ended, or
+// stays for as long as a connection waits for push.
 type mailbox struct {
-	log    *slog.Logger
-	pass   pass
-	worker kit.Worker
+	*tree
+	user    id.User
+	key     id.Mailbox
+	seat    *seat
+	account *shared
+
+	pass   kit.Worker
+	wait   kit.Worker
+	waiter *waiter
+	retry  *time.Timer
 }
+
+// retryTime is how long a mailbox that has panicked waits for its next permit
+// before it goes and leaves it to the wheel.
+const retryTime = 10 * time.Minute
 
 func (b *mailbox) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *actor.Started:
-		run := b.pass.run
-		b.worker.Start(b.pass.ctx, c, func(ctx context.Context) any {
-			report, err := run(ctx)
-			return result{report, err}
-		})
+		b.started(c)
+	case work:
+		b.seat.seen++
+		b.begin(c, m)
 	case kit.Done:
-		b.finish(c, m)
-	case drain:
-		b.worker.Cancel(ErrDrained)
-		if !b.worker.Running() {
-			c.Stop(c.Self())
+		b.done(c, m)
+	case noticed:
+		c.Send(b.clock, announced{b.key})
+	case lingered:
+		if !b.pass.Running() && !b.wait.Running() {
+			wish(c, b.key, b.seat)
 		}
 	case *actor.Stopping, *actor.Restarting:
-		b.worker.Cancel(ErrDrained) // a backstop: the ordinary way is drain
+		// A backstop: the ordinary way is the tracker's.
+		b.pass.Cancel(errRestarted)
+		b.wait.Cancel(errRestarted)
+		if b.retry != nil {
+			b.retry.Stop()
+		}
 	case actor.AutoReceiveMessage, actor.SystemMessage:
 		// lifecycle we do not react to
 	default:
-		b.log.Error("unknown message", "status", fmt.Sprintf("%T", m))
+		b.house.Log.Error("unknown message", "status", fmt.Sprintf("%T", m))
 	}
 }
 
-func (b *mailbox) finish(c actor.Context, d kit.Done) {
-	if !b.worker.Took(d) {
+func (b *mailbox) started(c actor.Context) {
+	if b.seat.retry {
+		b.seat.retry = false
+		c.Send(b.clock, again{b.key})
+		self := c.Self()
+		b.retry = time.AfterFunc(retryTime, func() { b.tell(self, lingered{}) })
+	} else if b.seat.adopted {
+		wish(c, b.key, b.seat)
+	}
+	b.seat.adopted = true
+}
+
+func (b *mailbox) begin(c actor.Context, m work) {
+	if b.pass.Running() {
+		b.refuse(c, m)
+		return
+	}
+	account, waiter := b.account, b.waiter
+	b.pass.Start(b.ctx, c, func(ctx context.Context) any { return b.tree.run(ctx, m, account, waiter) })
+}
+
+func (b *mailbox) done(c actor.Context, d kit.Done) {
+	switch {
+	case b.pass.Took(d):
+		b.wait.Cancel(errLooked) // if the pass did not take its connection
+		if d.Panicked {
+			b.opts.Metrics.ActorPanics("worker")
+			b.seat.retry = true
+			panic(kit.ErrPanicked) // the user decides: again, or no more
+		}
+		r := d.Result.(passed)
+		if r.revoked != nil {
+			c.Send(c.Parent(), revoked{r.revoked})
+		}
+		if r.parked != nil {
+			b.park(c, r.parked)
+			return
+		}
+	case b.wait.Took(d):
+		b.waiter = nil
+	default:
 		return // of an earlier incarnation
 	}
-	if d.Panicked {
-		panic(kit.ErrPanicked) // the user decides: again, or no more
+	if !b.pass.Running() && !b.wait.Running() {
+		wish(c, b.key, b.seat)
 	}
-	b.pass.reply(d.Result.(result))
-	c.Stop(c.Self())
+}
+
+// park waits for push on a fresh goroutine, which keeps nothing of the pass.
+func (b *mailbox) park(c actor.Context, p Parked) {
+	if b.wait.Running() { // the one before is still closing its connection
+		b.task(func(context.Context) { p.Close() })
+		c.Send(b.clock, unparked{box: b.key})
+		return
+	}
+	w := &waiter{handover: make(chan Parked), done: make(chan struct{})}
+	b.waiter = w
+	t, user, box, self := b.tree, b.user, b.key, c.Self()
+	b.wait.Start(b.ctx, c, func(ctx context.Context) any {
+		t.waitForPush(ctx, user, box, p, w, self)
+		return nil
+	})
+	w.cancel = b.wait.CancelFunc()
+}
+
+// waiter is a parked connection and the goroutine that waits on it.
+type waiter struct {
+	handover chan Parked
+	done     chan struct{}
+	noticed  atomic.Bool // Wait has returned, and the connection is good
+	wanted   atomic.Bool // a pass takes over, with or without the connection
+	cancel   context.CancelCauseFunc
+}
+
+// take ends the wait for a pass that is about to begin, and gives it the
+// connection if that is good: while it waits it is not.
+func (w *waiter) take(ctx context.Context) Parked {
+	if w == nil {
+		return nil
+	}
+	w.wanted.Store(true)
+	if !w.noticed.Load() {
+		w.cancel(errLooked)
+	}
+	select {
+	case p := <-w.handover:
+		return p
+	case <-w.done:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func (t *tree) waitForPush(ctx context.Context, user id.User, box id.Mailbox, p Parked, w *waiter, self *actor.PID) {
+	defer close(w.done)
+	work := &piece{kind: aWait, user: user, box: box}
+	ctx, err := t.tracker.enter(ctx, work)
+	if err != nil {
+		p.Close()
+		return
+	}
+	defer t.tracker.leave(work)
+	t.opts.Metrics.Parked(int(t.parked.Add(1)))
+	defer func() { t.opts.Metrics.Parked(int(t.parked.Add(-1))) }()
+	begun, held := time.Now(), true
+	defer func() {
+		if held {
+			p.Close()
+		}
+		if !w.wanted.Load() {
+			t.tell(t.clock, unparked{box, time.Since(begun)})
+		}
+	}()
+	if p.Wait(ctx) != nil {
+		return
+	}
+	w.noticed.Store(true)
+	t.tell(self, noticed{})
+	select {
+	case w.handover <- p:
+		held = false
+	case <-ctx.Done():
+	}
 }

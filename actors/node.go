@@ -2,59 +2,86 @@ package actors
 
 import (
 	"fmt"
-	"log/slog"
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/smtp-sync/smtp-sync/actors/kit"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 )
 
-// node starts a user actor for each user with work.
+// shards is how many virtual shards share the users. It is the unit in which
+// several nodes would divide them.
+const shards = 4096
+
+func shardOf(u id.User) uint16 {
+	h := uint32(2166136261) // FNV-1a
+	for _, b := range u {
+		h = (h ^ uint32(b)) * 16777619
+	}
+	return uint16(h % shards)
+}
+
+// node is the root of the tree: the clock, the governor and a shard for each
+// that has users at work.
 type node struct {
-	log      *slog.Logger
-	users    map[id.User]*actor.PID
-	draining bool
-	gone     chan struct{}
+	*tree
+	kids  *nest[uint16]
+	fatal func(error)
+}
+
+func newNode(t *tree, fatal func(error)) *node {
+	n := &node{tree: t, fatal: fatal}
+	n.kids = newNest(func(c actor.Context, key uint16, s *seat) *actor.PID {
+		return c.Spawn(t.house.Props("shard", backoff, func() actor.Actor { return newShard(t, key, s) }))
+	})
+	return n
 }
 
 func (n *node) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
-	case syncUser:
-		if n.draining {
+	case *actor.Started:
+		n.clock = c.Spawn(n.house.Props("wheel", backoff, func() actor.Actor { return newClock(n.tree) }))
+		n.governor = c.Spawn(n.house.Props("governor", backoff, func() actor.Actor { return newGovernor(n.tree) }))
+	case forClock:
+		c.Send(n.clock, m.msg)
+	case forGovernor:
+		c.Send(n.governor, m.msg)
+	case work:
+		if !n.kids.send(c, shardOf(m.permit.User), m) {
+			n.refuse(c, m)
+		}
+	case oneShot:
+		if !n.kids.send(c, shardOf(m.user), m) {
 			m.pass.reply(result{err: ErrDrained})
-			return
 		}
-		pid := n.users[m.user]
-		if pid == nil {
-			pid = c.Spawn(kit.Props(n.log, backoff, func() actor.Actor { return newUser(n.log) }))
-			n.users[m.user] = pid
+	case changed:
+		if s := shardOf(m.user); n.kids.has(s) {
+			n.kids.send(c, s, m)
+		} else {
+			c.Send(n.clock, wake{user: m.user, failing: true})
 		}
-		c.Send(pid, m)
-	case drain:
-		n.draining = true
-		for _, pid := range n.users {
-			c.Send(pid, m)
-		}
-		n.stopIfEmpty(c)
+	case stopTimers:
+		c.Send(n.clock, m)
+		c.Send(n.governor, m)
+	case leave[uint16]:
+		n.kids.leave(c, m)
 	case *actor.Terminated:
-		for u, pid := range n.users {
-			if pid.Equal(m.Who) {
-				delete(n.users, u)
-			}
-		}
-		n.stopIfEmpty(c)
-	case *actor.Stopped:
-		close(n.gone)
+		n.childGone(c, m.Who)
+	case *actor.Stopping:
+		n.kids.shut = true
 	case actor.AutoReceiveMessage, actor.SystemMessage:
 		// lifecycle we do not react to
 	default:
-		n.log.Error("unknown message", "status", fmt.Sprintf("%T", m))
+		n.house.Log.Error("unknown message", "status", fmt.Sprintf("%T", m))
 	}
 }
 
-func (n *node) stopIfEmpty(c actor.Context) {
-	if n.draining && len(n.users) == 0 {
+// childGone: without clock or governor there is no node. A shard that gave up
+// comes back with its next mailbox.
+func (n *node) childGone(c actor.Context, who *actor.PID) {
+	if who.Equal(n.clock) || who.Equal(n.governor) {
+		n.fatal(errFixed)
 		c.Stop(c.Self())
+		return
 	}
+	n.kids.gone(c, who)
 }

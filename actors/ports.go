@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"iter"
-	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/id"
@@ -15,11 +14,14 @@ import (
 type Registry interface {
 	// All yields every registered mailbox, the dirty ones first.
 	All(ctx context.Context) iter.Seq2[schedule.Registered, error]
+	// Schedule gives the stored state of a mailbox. account.ErrNone: there is no
+	// such mailbox.
+	Schedule(ctx context.Context, user id.User, box id.Mailbox) (schedule.State, error)
 	// Save keeps the state of a mailbox (its own rows and the wheel's), in one
 	// call because that is one commit. account.ErrNone: it has been deleted.
 	Save(ctx context.Context, user id.User, box id.Mailbox, s schedule.State) error
 	// Begin marks a mailbox dirty before its first claim of a pass; durable when
-	// it returns nil.
+	// it returns nil. A Job's Marker calls it.
 	Begin(ctx context.Context, user id.User, box id.Mailbox) error
 	// Clean takes the marks away of mailboxes whose pass has left no claim. It
 	// may be late: a mark too many costs one early pass.
@@ -51,6 +53,9 @@ type Job struct {
 	Pass     bridge.Pass // Pass.Digest is State.Digest
 	State    schedule.State
 	Settings schedule.Settings
+	// Marker is what the pass's ledger asks before each claim; nil where no mark
+	// is kept.
+	Marker *Marker
 	// Resume gives a Dialer over the connection that Park kept, where there is
 	// one. Nil where the mailbox cannot push.
 	Resume func(Parked) bridge.Dialer
@@ -68,25 +73,4 @@ type Parked interface {
 	// ctx has ended.
 	Wait(ctx context.Context) error
 	Close()
-}
-
-// Status is what a person may know of a mailbox now.
-type Status struct {
-	Phase    schedule.Phase
-	Reason   schedule.Reason
-	Until    time.Time
-	LastSync time.Time
-	NextSync time.Time // zero: not scheduled
-	Backlog  schedule.Backlog
-}
-
-// Limits of a node. The zero value of each means the default.
-type Limits struct {
-	PollEvery time.Duration // 5 min
-	Sessions  int           // passes at once; 512
-	PerUser   int           // passes of one user at once; 4
-	PerLane   int           // connections to one mail server; 32
-	// LoginsPerSecond to one mail server, with a burst of three seconds' worth;
-	// 3. Negative: no limit.
-	LoginsPerSecond float64
 }

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -26,6 +28,7 @@ import (
 type pipeArgs struct {
 	source     string // pop3s:127.0.0.1:port or imaps:…
 	user       string
+	password   string // the file it is in
 	token      string // access token
 	api        string
 	oneRequest bool
@@ -192,33 +195,55 @@ func (a pipeArgs) oneRequestSender(c *http.Client) func(context.Context, int64, 
 
 // opener gives the way into the mailbox and the connections it is used with.
 func (a pipeArgs) opener() (open func(context.Context) (source, error), connections int, err error) {
-	pem, err := os.ReadFile(os.Getenv("SMTPSYNC_TLS_CA_FILE"))
-	if err != nil {
-		return nil, 0, err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
 	protocol, addr, _ := strings.Cut(a.source, ":")
-	ap, err := netip.ParseAddrPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, 0, err
 	}
-	out := dial.New(dial.Options{Roots: roots, Policy: dial.Policy{
-		Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Ports: []uint16{ap.Port()},
-	}})
-	secret := vault.NewSecret(password)
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, 0, err
+	}
+	text, err := os.ReadFile(a.password)
+	if err != nil {
+		return nil, 0, err
+	}
+	out, err := dialer(uint16(n))
+	if err != nil {
+		return nil, 0, err
+	}
+	secret := vault.NewSecret(strings.TrimRight(string(text), "\r\n"))
 	if strings.HasPrefix(protocol, "pop3") {
 		d := pop3.New(pop3.Config{
-			Host: ap.Addr().String(), Port: ap.Port(), Security: security(protocol, pop3.TLS, pop3.StartTLS),
+			Host: host, Port: uint16(n), Security: security(protocol, pop3.TLS, pop3.StartTLS),
 			Username: a.user, Password: secret, Dial: out,
 		})
 		return func(ctx context.Context) (source, error) { return d.Open(ctx) }, 1, nil
 	}
 	d := imap.New(imap.Config{
-		Host: ap.Addr().String(), Port: ap.Port(), Security: security(protocol, imap.TLS, imap.STARTTLS),
+		Host: host, Port: uint16(n), Security: security(protocol, imap.TLS, imap.STARTTLS),
 		Username: a.user, Password: secret, ReadOnly: true, Dial: out,
 	})
 	return func(ctx context.Context) (source, error) { return d.Open(ctx) }, 2, nil
+}
+
+// dialer goes out to these ports of this machine and of the open Internet,
+// and trusts the authority of the run as well.
+func dialer(ports ...uint16) (*dial.Dialer, error) {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if file := os.Getenv("SMTPSYNC_TLS_CA_FILE"); file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		roots.AppendCertsFromPEM(pem)
+	}
+	return dial.New(dial.Options{Roots: roots, Policy: dial.Policy{
+		Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Ports: ports,
+	}}), nil
 }
 
 func security[S ~string](protocol string, tls, starttls S) S {

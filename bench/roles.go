@@ -2,39 +2,35 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"os"
 
-	"github.com/smtp-sync/smtp-sync/internal/gmail/gmailtest"
+	"github.com/smtp-sync/smtp-sync/bench/hosts"
+	"github.com/smtp-sync/smtp-sync/bench/world"
 )
 
-// play is what this program does as a child of itself.
+// play is what this program does as a child of itself. All but the pipe, which
+// is a measured program, live as long as their parent.
 func play(ctx context.Context, role string, args []string) error {
-	switch role {
-	case "double":
-		return double(ctx)
-	case "delay":
-		if len(args) == 2 {
-			return delay(ctx, args[0], args[1])
-		}
-	case "pipe":
-		if len(args) == 5 {
-			return pipe(ctx, pipeArgs{source: args[0], user: args[1], token: args[2], api: args[3], oneRequest: args[4] == "one"})
-		}
+	if role == "pipe" && len(args) == 6 {
+		return pipe(ctx, pipeArgs{source: args[0], user: args[1], password: args[2], token: args[3], api: args[4], oneRequest: args[5] == "one"})
 	}
-	return errors.New("unknown role " + role)
-}
-
-// double serves the Gmail double and says its address, a refresh token and an
-// access token.
-func double(ctx context.Context) error {
-	l, err := gmailtest.Start(gmailtest.Options{}, "127.0.0.1:0")
-	if err != nil {
-		return err
+	ctx = world.UntilParentEnds(ctx)
+	switch {
+	case role == "double" && len(args) == 0:
+		return world.ServeDouble(ctx, os.Stdout)
+	case role == "hosts" && len(args) == 0:
+		return hosts.Serve(ctx, os.Stdout)
+	case role == "delay" && len(args) == 3:
+		return world.ServeDelay(ctx, os.Stdout, args[0], args[1], args[2])
+	case role == "gmail" && len(args) == 1:
+		return gmailAlone(ctx, os.Stdout, args[0])
+	case role == "poller" && len(args) == 1:
+		return pollAlone(ctx, os.Stdout, args[0])
+	case role == "pushpipe" && len(args) == 1:
+		return pushPipe(ctx, os.Stdout, args[0])
+	case role == "wait" && len(args) == 1:
+		return bareWait(ctx, os.Stdout, args[0])
 	}
-	defer l.Close()
-	l.AddUser(gmailUser)
-	fmt.Println(l.URL, l.RefreshToken(gmailUser, gmailtest.ScopeInsert), l.AccessToken(gmailUser, gmailtest.ScopeInsert))
-	<-ctx.Done()
-	return nil
+	return fmt.Errorf("unknown role %s %q", role, args)
 }

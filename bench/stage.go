@@ -1,172 +1,141 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 
-	"github.com/smtp-sync/smtp-sync/internal/gmail/gmailtest"
+	"github.com/smtp-sync/smtp-sync/bench/world"
 	"github.com/smtp-sync/smtp-sync/internal/testkit/dovecot"
 )
 
-// stage is what one run needs beside the source: a Gmail double, and the
-// delays between it all.
-type stage struct {
-	dir        string
-	roots      string
-	gmail      string // address of the double, through its delay
-	direct     string // without
-	sourceHost string
-	sourcePort int
-	token      string // refresh token
-	access     string // access token
-	processes  []*exec.Cmd
+const password = "bench"
+
+// parallel uploads in flight, in every program.
+const parallel = 8
+
+// way leads to a mailbox.
+type way struct {
+	name, scheme string // "POP3S", "pop3s"
+	host         string
+	port         int
+	user         string // "": the network's
 }
 
-const gmailUser = "bench@gmail.example"
+func wayOf(w dovecot.Way) way {
+	scheme := w.Protocol
+	if !w.StartTLS {
+		scheme += "s"
+	}
+	return way{name: w.Name, scheme: scheme, host: dovecot.Host, port: w.Port}
+}
 
-func (b *bench) stage(ctx context.Context, w dovecot.Way, network string) (s *stage, err error) {
-	s = &stage{sourceHost: dovecot.Host, sourcePort: w.Port}
+// stage is what one run needs beside the source: a Gmail account, and the
+// delays between it all.
+type stage struct {
+	*comparison
+	dir      string
+	double   world.Double
+	gmail    string // its address, through its delay
+	way      way
+	email    string
+	tokens   world.Tokens
+	children []*world.Child
+}
+
+func (c *comparison) stage(ctx context.Context, w way, network string) (s *stage, err error) {
+	s = &stage{comparison: c, way: w}
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	if s.dir, err = os.MkdirTemp(b.dir, "run"); err != nil {
+	if s.dir, err = os.MkdirTemp(c.world.Dir, "run"); err != nil {
 		return nil, err
 	}
-	s.roots = filepath.Join(s.dir, "roots.pem")
-	if err = b.source.CA.WriteFile(s.roots); err != nil {
+	if s.way.user == "" {
+		s.way.user = network
+	}
+	s.double = world.Double{URL: c.target.gmail}
+	if s.double.URL == "" {
+		if s.double.URL, err = s.start(ctx, "double"); err != nil {
+			return nil, err
+		}
+	}
+	s.email = filepath.Base(s.dir) + "@gmail.example"
+	if s.tokens, err = s.double.User(ctx, s.email); err != nil {
 		return nil, err
 	}
-	said, err := s.start(ctx, b.self, "double")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := fmt.Sscan(said, &s.direct, &s.token, &s.access); err != nil {
-		return nil, fmt.Errorf("the double says %q: %w", said, err)
-	}
-	s.gmail = s.direct
+	s.gmail = s.double.URL
 	if network != "distant" {
 		return s, nil
 	}
-	said, err = s.start(ctx, b.self, "delay", strings.TrimPrefix(s.direct, "http://"), "50ms")
+	said, err := s.start(ctx, "delay", strings.TrimPrefix(s.double.URL, "http://"), "50ms", "0")
 	if err != nil {
 		return nil, err
 	}
 	s.gmail = "http://" + said
-	said, err = s.start(ctx, b.self, "delay", w.Addr(), "20ms")
-	if err != nil {
+	if said, err = s.start(ctx, "delay", net.JoinHostPort(w.host, strconv.Itoa(w.port)), "20ms", "0"); err != nil {
 		return nil, err
 	}
 	host, port, err := net.SplitHostPort(said)
 	if err != nil {
 		return nil, err
 	}
-	s.sourceHost, s.sourcePort = host, atoi(port)
-	return s, nil
+	s.way.host = host
+	s.way.port, err = strconv.Atoi(port)
+	return s, err
 }
 
 // start runs this program in another role and gives the line it says first.
-func (s *stage) start(ctx context.Context, self, role string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, self, append([]string{"-role", role}, args...)...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+func (s *stage) start(ctx context.Context, role string, args ...string) (string, error) {
+	c, err := world.StartChild(ctx, s.world.Self, role, nil, args...)
 	if err != nil {
 		return "", err
 	}
-	if err := cmd.Start(); err != nil {
-		return "", err
-	}
-	s.processes = append(s.processes, cmd)
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", role, err)
-	}
-	return strings.TrimSpace(line), nil
+	s.children = append(s.children, c)
+	return c.Said, nil
 }
 
-// command prepares the program under test. All get the same settings.
-func (s *stage) command(ctx context.Context, b *bench, w dovecot.Way, network, program string) *exec.Cmd {
-	scheme := w.Protocol
-	if !w.StartTLS {
-		scheme += "s"
+// command prepares a program. All get the same settings.
+func (s *stage) command(ctx context.Context, program string) (*exec.Cmd, error) {
+	secret, token := s.target.passwordFile, filepath.Join(s.dir, "token")
+	if secret == "" {
+		secret = filepath.Join(s.dir, "password")
+		if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
+			return nil, err
+		}
 	}
-	source := fmt.Sprintf("%s://%s@%s:%d", scheme, network, s.sourceHost, s.sourcePort)
-	plain := fmt.Sprintf("%s:%s:%d", scheme, s.sourceHost, s.sourcePort)
-	secret := filepath.Join(s.dir, "password")
-	token := filepath.Join(s.dir, "token")
-	_ = os.WriteFile(secret, []byte(password), 0o600)
-	_ = os.WriteFile(token, []byte(s.token), 0o600)
-	args := []string{
-		"sync", "--json", "--parallel", strconv.Itoa(parallel), "--source", source,
-		"--password-file", secret, "--google-refresh-token-file", token,
+	if err := os.WriteFile(token, []byte(s.tokens.Refresh), 0o600); err != nil {
+		return nil, err
 	}
+	at := net.JoinHostPort(s.way.host, strconv.Itoa(s.way.port))
 	var cmd *exec.Cmd
 	switch program {
 	case whole:
-		cmd = exec.CommandContext(ctx, b.product, args...)
+		cmd = exec.CommandContext(ctx, s.world.Product, "sync", "--json", "--parallel", strconv.Itoa(parallel),
+			"--source", fmt.Sprintf("%s://%s@%s", s.way.scheme, s.way.user, at),
+			"--password-file", secret, "--google-refresh-token-file", token)
 	case bare:
-		cmd = exec.CommandContext(ctx, b.self, "-role", "pipe", plain, network, s.access, s.gmail, "two")
+		cmd = exec.CommandContext(ctx, s.world.Self, "-role", "pipe", s.way.scheme+":"+at, s.way.user, secret, s.tokens.Access, s.gmail, "two")
 	case one:
-		cmd = exec.CommandContext(ctx, b.self, "-role", "pipe", plain, network, s.access, s.gmail, "one")
+		cmd = exec.CommandContext(ctx, s.world.Self, "-role", "pipe", s.way.scheme+":"+at, s.way.user, secret, s.tokens.Access, s.gmail, "one")
 	}
-	cmd.Env = append(os.Environ(),
-		"SMTPSYNC_DATABASE_URL=sqlite://"+filepath.Join(s.dir, "data"),
-		"SMTPSYNC_GOOGLE_CLIENT_ID="+gmailtest.DefaultClientID,
-		"SMTPSYNC_GOOGLE_CLIENT_SECRET="+gmailtest.DefaultClientSecret,
-		"SMTPSYNC_GOOGLE_ISSUER="+s.gmail,
-		"SMTPSYNC_GMAIL_API_URL="+s.gmail,
-		"SMTPSYNC_TLS_CA_FILE="+s.roots,
-		"SMTPSYNC_SOURCE_ALLOW_CIDRS=127.0.0.0/8",
-		"SMTPSYNC_SOURCE_PORTS="+strconv.Itoa(s.sourcePort),
-		"SMTPSYNC_GMAIL_UNITS_PER_USER_MINUTE=0", "SMTPSYNC_GMAIL_UNITS_PER_PROJECT_MINUTE=0",
-		"SMTPSYNC_GMAIL_UNITS_PER_PROJECT_DAY=0", "SMTPSYNC_GMAIL_BYTES_PER_USER_DAY=0",
-	)
-	return cmd
-}
-
-// parallel uploads in flight, in every program.
-const parallel = 8
-
-// arrived asks the double what it has.
-func (s *stage) arrived(ctx context.Context) (count int, octets int64, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.direct+"/_double/messages?user="+gmailUser, nil)
-	if err != nil {
-		return 0, 0, err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return 0, 0, err
-	}
-	var stored []gmailtest.Stored
-	if err := json.Unmarshal(body, &stored); err != nil {
-		return 0, 0, fmt.Errorf("the double says %.80q: %w", body, err)
-	}
-	for _, m := range stored {
-		octets += m.Size
-	}
-	return len(stored), octets, nil
+	cmd.Env = s.world.Env(s.gmail, world.NoLimits, world.Settings{
+		"DATABASE_URL": "sqlite://" + filepath.Join(s.dir, "data"),
+		"SOURCE_PORTS": strconv.Itoa(s.way.port),
+	})
+	return cmd, nil
 }
 
 func (s *stage) close() {
-	for _, p := range s.processes {
-		_ = p.Process.Kill()
-		_ = p.Wait()
+	for _, c := range s.children {
+		c.Stop()
 	}
 	_ = os.RemoveAll(s.dir)
 }

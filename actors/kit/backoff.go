@@ -30,3 +30,11 @@ func (b Backoff) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *
 	delay := min(b.First<<(n-1), b.Max)
 	time.AfterFunc(rand.N(delay+1), func() { s.RestartChildren(child) })
 }
+
+// stopAtOnce stops whoever fails.
+type stopAtOnce struct{}
+
+// HandleFailure implements actor.SupervisorStrategy.
+func (stopAtOnce) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, _, _ any) {
+	s.StopChildren(child)
+}

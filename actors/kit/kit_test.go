@@ -53,7 +53,7 @@ type parent struct {
 func (p *parent) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		p.child = ctx.Spawn(Props(p.log, p.by, p.make))
+		p.child = ctx.Spawn((&House{Log: p.log}).Props("child", p.by, p.make))
 	case secretive:
 		ctx.Send(p.child, m)
 	case string:
@@ -66,7 +66,7 @@ func (p *parent) Receive(ctx actor.Context) {
 func spawn(log *slog.Logger, by Backoff, create func() actor.Actor) (*actor.ActorSystem, *actor.PID, *parent) {
 	system := System(log)
 	p := &parent{log: log, by: by, make: create, gone: make(chan struct{})}
-	return system, system.Root.Spawn(Props(log, by, func() actor.Actor { return p })), p
+	return system, system.Root.Spawn((&House{Log: log}).Props("parent", by, func() actor.Actor { return p })), p
 }
 
 func TestBackoffDoublesUpToItsCapAndGivesUpInTheEnd(t *testing.T) {
@@ -143,7 +143,7 @@ func TestAWorkerAnswersOnceAlsoWhenItPanics(t *testing.T) {
 		system := System(log)
 		var got []Done
 		var w Worker
-		pid := system.Root.Spawn(Props(log, Backoff{Limit: 1, Window: time.Hour}, func() actor.Actor {
+		pid := system.Root.Spawn((&House{Log: log}).Props("child", Backoff{Limit: 1, Window: time.Hour}, func() actor.Actor {
 			return actor.ReceiveFunc(func(c actor.Context) {
 				switch m := c.Message().(type) {
 				case string:

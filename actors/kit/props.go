@@ -12,16 +12,29 @@ import (
 // hold mail or a secret.
 var ErrPanicked = errors.New("actor panicked")
 
-// Props wraps an actor: new makes each incarnation, children are supervised by
-// strategy.
-func Props(log *slog.Logger, strategy actor.SupervisorStrategy, create func() actor.Actor) *actor.Props {
-	return actor.PropsFromProducer(func() actor.Actor { return &guarded{create(), log} },
-		actor.WithSupervisor(strategy))
+// House is what all actors of a system share.
+type House struct {
+	Log      *slog.Logger
+	Panicked func(kind string) // told of each panic; may be nil
+	Hook     func(kind string) // tests only: runs before each message
+}
+
+// Props wraps an actor: create makes each incarnation, children are supervised
+// by strategy. The queue is the small one: it keeps no buffer from a burst.
+func (h *House) Props(kind string, strategy actor.SupervisorStrategy, create func() actor.Actor) *actor.Props {
+	return actor.PropsFromProducer(func() actor.Actor { return &guarded{create(), h, kind} },
+		actor.WithSupervisor(strategy), actor.WithMailbox(actor.UnboundedLockfree()))
+}
+
+// Root is Props for an actor without a parent. When it fails, it is stopped.
+func (h *House) Root(kind string, strategy actor.SupervisorStrategy, create func() actor.Actor) *actor.Props {
+	return h.Props(kind, strategy, create).Configure(actor.WithGuardian(stopAtOnce{}))
 }
 
 type guarded struct {
 	inner actor.Actor
-	log   *slog.Logger
+	house *House
+	kind  string
 }
 
 func (g *guarded) Receive(c actor.Context) {
@@ -29,7 +42,10 @@ func (g *guarded) Receive(c actor.Context) {
 		if recover() == nil {
 			return
 		}
-		g.log.Error("actor panicked", "code", origin())
+		g.house.Log.Error("actor panicked", "code", origin())
+		if g.house.Panicked != nil {
+			g.house.Panicked(g.kind)
+		}
 		switch c.Message().(type) {
 		case *actor.Stopping, *actor.Stopped:
 			// The parent must be told that the child is gone.
@@ -37,6 +53,9 @@ func (g *guarded) Receive(c actor.Context) {
 			panic(ErrPanicked)
 		}
 	}()
+	if g.house.Hook != nil {
+		g.house.Hook(g.kind)
+	}
 	g.inner.Receive(c)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 )
@@ -16,7 +17,19 @@ func System(log *slog.Logger) *actor.ActorSystem {
 			return slog.New(typesOnly{log.Handler()})
 		}),
 		actor.WithDeadLetterRequestLogging(false),
+		actor.WithDeadLetterThrottleInterval(throttle),
 	)
+}
+
+// throttle is how long the library counts dead letters on a goroutine of its
+// own, which nothing but time ends.
+const throttle = time.Millisecond
+
+// Shutdown ends a system whose actors have stopped, and waits for what it has
+// running.
+func Shutdown(s *actor.ActorSystem) {
+	s.Shutdown()
+	time.Sleep(2 * throttle)
 }
 
 // typesOnly passes the text of a record (a constant of the library) and the

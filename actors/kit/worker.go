@@ -57,6 +57,9 @@ func (w *Worker) Cancel(cause error) {
 	}
 }
 
+// CancelFunc is Cancel of the work that runs now, for another goroutine.
+func (w *Worker) CancelFunc() context.CancelCauseFunc { return w.cancel }
+
 // Took reports whether d is the answer of this worker, which is idle then.
 func (w *Worker) Took(d Done) bool {
 	if d.Run != w.run || w.run == 0 {

@@ -7,6 +7,7 @@
 //     keyed hash is kept;
 //   - a mailbox is one maildrop, whatever way leads to it: protocol, host,
 //     username and, unless it is a standard one, port;
+//   - a mailbox may be changed in all but that, its id and its age;
 //   - what is wiped is gone: a user's key is destroyed first, so that all that
 //     was ever written for him is noise even where a copy survives.
 package account
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
@@ -40,6 +42,13 @@ type Mailbox struct {
 	Label       string
 	Archive     bool
 	AfterImport string // "leave", "delete", "seen"
+
+	History     string        // which mail that is there already: "all", "new" (none of it), "since"
+	Since       time.Time     // for "since"
+	NewestFirst bool          // of the history
+	PollEvery   time.Duration // 0: the default
+	Paused      bool          // by the user
+	Created     time.Time     // made by the store
 }
 
 // Folder is an IMAP folder to read, and the label for what is in it.
@@ -63,6 +72,12 @@ type Wiped struct {
 	Rows         map[string]int64 // by table
 	KeyDestroyed bool             // of a user; of a mailbox: its salt
 }
+
+// ErrIdentity is what changing a mailbox into another maildrop is answered
+// with: its ledger would claim to know mail that it has never seen.
+var ErrIdentity error = &mail.Fault{Class: mail.Setup, Code: "mailbox_identity",
+	Text: "protocol, host, port and user name of a mailbox cannot be changed",
+	Help: "add the other one as a new mailbox, then remove this one"}
 
 // Identity is what makes two definitions the same maildrop.
 type Identity struct {

@@ -62,7 +62,7 @@ func (m *Memory) EnsureMailbox(ctx context.Context, user id.User, box Mailbox) (
 			}
 		}
 		box.ID, box.Host = id.New[id.Mailbox](), box.Identity().Host
-		box.Folders = slices.Clone(box.Folders)
+		box.Folders, box.Created = slices.Clone(box.Folders), time.Now()
 		p.boxes = append(p.boxes, box)
 		return nil
 	})
@@ -76,6 +76,47 @@ func (m *Memory) Mailboxes(ctx context.Context, user id.User) (out []Mailbox, er
 		return nil
 	})
 	return out, err
+}
+
+// Mailbox gives one mailbox of a user.
+func (m *Memory) Mailbox(ctx context.Context, user id.User, box id.Mailbox) (out Mailbox, err error) {
+	err = m.in(ctx, user, func(p *person) error {
+		i, err := p.find(box)
+		if err == nil {
+			out = p.boxes[i]
+		}
+		return err
+	})
+	return out, err
+}
+
+// UpdateMailbox changes a mailbox in all but its identity. An empty password
+// leaves the one that is kept.
+func (m *Memory) UpdateMailbox(ctx context.Context, user id.User, box Mailbox) error {
+	return m.in(ctx, user, func(p *person) error {
+		i, err := p.find(box.ID)
+		if err != nil {
+			return err
+		}
+		was := p.boxes[i]
+		if was.Identity() != box.Identity() {
+			return ErrIdentity
+		}
+		if box.Password.Empty() {
+			box.Password = was.Password
+		}
+		box.Folders, box.Host, box.Created = slices.Clone(box.Folders), was.Host, was.Created
+		p.boxes[i] = box
+		return nil
+	})
+}
+
+func (p *person) find(box id.Mailbox) (int, error) {
+	i := slices.IndexFunc(p.boxes, func(b Mailbox) bool { return b.ID == box })
+	if i < 0 {
+		return 0, ErrNone
+	}
+	return i, nil
 }
 
 // PutGrant keeps what Google gave; it replaces what was kept before.
@@ -110,12 +151,11 @@ func (m *Memory) DropGrant(ctx context.Context, user id.User) error {
 func (m *Memory) WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (Wiped, error) {
 	w := Wiped{At: time.Now(), KeyDestroyed: true, Rows: map[string]int64{"mailboxes": 1}}
 	err := m.in(ctx, user, func(p *person) error {
-		i := slices.IndexFunc(p.boxes, func(b Mailbox) bool { return b.ID == box })
-		if i < 0 {
-			return ErrNone
+		i, err := p.find(box)
+		if err == nil {
+			p.boxes = slices.Delete(p.boxes, i, i+1)
 		}
-		p.boxes = slices.Delete(p.boxes, i, i+1)
-		return nil
+		return err
 	})
 	return w, err
 }

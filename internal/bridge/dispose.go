@@ -58,7 +58,9 @@ func (r *run) recheck(s *session, k *known, content mail.Key) {
 		}
 	}
 	r.outcome[k.key.ID] = pending
-	r.queue = append(r.queue, &job{ref: k.ref, id: k.key.ID, reserved: -1})
+	j := &job{ref: k.ref, id: k.key.ID, reserved: -1}
+	r.queue = append(r.queue, j)
+	r.left.add(1, announced(j))
 }
 
 // dispose carries out the source policy for what has ended in this session so
@@ -127,6 +129,9 @@ func (r *run) imported(s *session, k ledger.Key, ref mail.Ref) {
 	if !r.due(ref) {
 		return
 	}
+	r.mu.Lock()
+	r.touched = true
+	r.mu.Unlock()
 	if r.AfterImport == Delete && !ref.HasID() {
 		r.mu.Lock()
 		r.twins = true

@@ -6,8 +6,6 @@ import (
 	"io"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 )
 
@@ -37,9 +35,27 @@ type Pass struct {
 	Archive     bool      // not into the inbox
 	Since       time.Time // messages older than this are not looked at; zero: all
 
-	Connections int // to the source: 1 (POP3) or 2 (IMAP); zero: 1
-	Parallel    int // Gmail requests in flight; zero: adaptive
-	Concurrency int // ceiling of the adaptive parallelism; zero: 8
+	// Digest is Report.Digest of the last pass; zero: none. While the source
+	// still shows that listing, a pass ends after one look at it.
+	Digest mail.Key
+	// Stamp is what else must be as it was for Digest to hold. Folders,
+	// AfterImport and Since are looked after; the caller adds what says which
+	// mailbox this is (host, user name).
+	Stamp []byte
+
+	// Left is Report.Left of the last pass. What is listed beyond so many
+	// messages to do has come since: it is new mail and goes before the rest,
+	// which is history. 0: all is new, or all is history where the ledger knows
+	// no message yet.
+	Left      int
+	LeftBytes int64  // Report.LeftBytes of the last pass
+	Newest    bool   // history newest first; zero: oldest first
+	History   Budget // the allowance for history; nil: Budget
+
+	Connections int   // to the source: 1 (POP3) or 2 (IMAP); zero: 1
+	Gate        *Gate // bounds the Gmail requests in flight of all passes that share it; nil: one of its own
+	Parallel    int   // Gmail requests in flight of this pass alone; zero: what the gate allows
+	Concurrency int   // ceiling of a gate of its own; zero: 8
 	// Memory bounds the octets held in windows, across passes that share it.
 	Memory Memory // nil: not bounded
 	// Progress is told of every message as it ends and of each listing. It is
@@ -48,23 +64,18 @@ type Pass struct {
 	Hook     Hook // tests only
 }
 
-// Memory is a budget of octets that passes hold in their windows.
-type Memory = *semaphore.Weighted
-
-// NewMemory makes one to be shared between passes.
-func NewMemory(octets int64) Memory { return semaphore.NewWeighted(max(octets, window)) }
-
 // Event is something a person watching may want to see: a listing has been
 // read (Status and Wait zero), a message ended, or the pass pauses.
 type Event struct {
-	Listed int // messages in the listing
-	ToDo   int // of these, not known to the ledger
-	Ref    mail.Ref
-	Status mail.Status
-	Reason string
-	Domain string
-	Size   int64
-	Wait   time.Time
+	Listed    int   // messages in the listing
+	ToDo      int   // of these, still to be moved
+	ToDoBytes int64 // their octets, as announced
+	Ref       mail.Ref
+	Status    mail.Status
+	Reason    string
+	Domain    string
+	Size      int64
+	Wait      time.Time
 }
 
 // Report counts what became of the messages listed. Listed is the sum of the
@@ -73,6 +84,16 @@ type Report struct {
 	Listed, Imported, Already, Skipped, Refused, Doubtful, Failed int
 
 	Bytes int64 // octets imported by this pass
+
+	// Unchanged: the listing was that of Pass.Digest, and nothing was counted.
+	Unchanged bool
+	// Digest takes the place of Pass.Digest, whatever this is: zero, there is none.
+	Digest mail.Key
+	// Left is the backlog: messages listed, wanted and not ended. Where no
+	// listing was read it is still that of the last pass.
+	Left       int
+	LeftBytes  int64         // its octets, as announced
+	LoginDelay time.Duration // what the server asks for between logins; zero: nothing
 }
 
 // Sync runs one pass. The Report is right in every case; an error says why
@@ -81,7 +102,7 @@ type Report struct {
 func Sync(ctx context.Context, p Pass) (Report, error) {
 	r := newRun(p)
 	err := r.sync(ctx)
-	return r.report(), err
+	return r.report(err), err
 }
 
 // again asks for another round: another session with the source.
@@ -90,11 +111,19 @@ type again struct{ until time.Time }
 func (again) Error() string { return "bridge: another round" }
 
 // sync runs rounds, each one session with the source, until nothing is left.
+// Claims come first, whatever the source shows: what was claimed may be gone
+// from there, and the listing be as before.
 func (r *run) sync(ctx context.Context) error {
-	if err := r.read(ctx); err != nil {
+	claims, err := r.unsettled(ctx)
+	if err != nil {
 		return err
 	}
-	if err := r.recover(ctx); err != nil {
+	if len(claims) > 0 || r.Pass.Digest == (mail.Key{}) {
+		if err := r.read(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.recover(ctx, claims); err != nil {
 		return err
 	}
 	for failures := 0; ; {

@@ -31,9 +31,16 @@ func (w *world) sync(policy Disposal, mutate ...func(*Pass)) Report {
 
 func (w *world) want(got, want Report) {
 	w.t.Helper()
-	got.Bytes = 0
-	if got != want {
+	if got = counts(got); got != want {
 		w.t.Errorf("report: got %+v, want %+v", got, want)
+	}
+}
+
+// counts gives the part of a report that says what became of the messages.
+func counts(r Report) Report {
+	return Report{
+		Listed: r.Listed, Imported: r.Imported, Already: r.Already, Skipped: r.Skipped,
+		Refused: r.Refused, Doubtful: r.Doubtful, Failed: r.Failed, Unchanged: r.Unchanged,
 	}
 }
 
@@ -257,7 +264,7 @@ func TestAMessageTheSourceCannotGiveIsSetAsideAfterThreePasses(t *testing.T) {
 			{Listed: 5, Already: 4, Refused: 1}, // and it is said again
 		} {
 			rep, _ := w.live(t.Context(), &life{}, Leave)
-			if rep.Bytes = 0; rep != want {
+			if rep = counts(rep); rep != want {
 				t.Errorf("pass %d: got %+v, want %+v", pass, rep, want)
 			}
 		}

@@ -1,9 +1,7 @@
 package bridge
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"iter"
 	"slices"
 
@@ -62,8 +60,12 @@ func (r *run) plan(ctx context.Context, src Source) (*listing, error) {
 		r.sort(l, ref, c)
 	}
 	r.compare(l, seen)
+	r.mu.Lock()
+	r.touched = len(l.due) > 0
+	r.order(l.todo)
+	r.mu.Unlock()
 	r.holdTwins(l)
-	r.tell(Event{Listed: len(seen), ToDo: len(l.todo)})
+	r.tell(Event{Listed: len(seen)})
 	return l, nil
 }
 
@@ -299,12 +301,6 @@ func (r *run) compare(l *listing, seen map[mail.Key]bool) {
 			r.vanished[e.Content] = append(r.vanished[e.Content], moved{e.Key, renumbered})
 		}
 	})
-	// The messages at which the connection broke go last.
-	slices.SortStableFunc(l.todo, func(a, b *job) int {
-		_, x := r.suspects[a.id]
-		_, y := r.suspects[b.id]
-		return cmp.Compare(boolInt(x), boolInt(y))
-	})
 }
 
 func boolInt(b bool) int {
@@ -312,62 +308,4 @@ func boolInt(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// moved is an entry that vanished from the listing. It may be in the listing
-// under another id, certainly so if its folder was renumbered.
-type moved struct {
-	ledger.Key
-	renumbered bool
-}
-
-// movedFrom takes the entry of a message that had another id before, if there
-// is one. Each covers one message: n equal ones cover n. A header that tells
-// little (neither Message-ID nor Received) counts only in a folder that was
-// renumbered: two such mails, one after the other, are two messages.
-func (r *run) movedFrom(h identity) (ledger.Key, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i, m := range r.vanished[h.content] {
-		if m.renumbered || h.strong {
-			r.vanished[h.content] = slices.Delete(r.vanished[h.content], i, i+1)
-			return m.Key, true
-		}
-	}
-	return ledger.Key{}, false
-}
-
-// identity is what the header tells about which message this is.
-type identity struct {
-	content mail.Key
-	strong  bool
-}
-
-// remap gives a known message the id it has now, and says what became of it.
-func (r *run) remap(ctx context.Context, j *job, old ledger.Key) (ledger.State, error) {
-	err := r.at(StepRemap, func() error {
-		return r.Ledger.Remap(ctx, []ledger.Move{{Old: old, New: j.id}})
-	})
-	if err != nil && !errors.Is(err, ledger.ErrTaken) {
-		return 0, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	state := ledger.Imported
-	for _, e := range r.known.find(old.ID) {
-		if e.Content == old.Content {
-			state, e.Absent = e.State, true
-		}
-	}
-	r.known.set(ledger.Key{ID: j.id, Content: old.Content}, state)
-	if r.outcome[j.id] == pending {
-		r.outcome[j.id] = ""
-	}
-	if s, ok := r.outcome[old.ID]; ok && !r.seen[old.ID] {
-		r.outcome[j.id] = s // settled by this very pass, under its old id
-		delete(r.outcome, old.ID)
-	}
-	r.giveBack(j, -1)
-	r.count++
-	return state, nil
 }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"hash"
+	"io"
 	"iter"
 	"time"
 
@@ -36,6 +37,20 @@ type Source interface {
 	// deletions and whose error means that they were not) and frees the
 	// connection in any case.
 	Close(ctx context.Context) error
+}
+
+// Digester is a Source that can tell whether anything has changed.
+type Digester interface {
+	// Digest writes what stands for the complete listing as it is now: other
+	// octets whenever List would show another message, or one under another id.
+	// It is asked before List, which may be newer. ok is false when the source
+	// cannot say; what has been written is of no use then.
+	Digest(ctx context.Context, w io.Writer) (ok bool, err error)
+}
+
+// Delayer is a Source whose server asks for a pause between logins.
+type Delayer interface {
+	LoginDelay() time.Duration // 0: none
 }
 
 // Dialer opens a Source: resolves, connects, secures, logs in.
@@ -126,6 +141,7 @@ const (
 	sealEvery    = 8 << 20          // a checkpoint is sealed this often
 	maxMessage   = 157_286_400      // octets Gmail takes (discovery document, maxSize)
 	maxSession   = 2 * time.Minute  // a POP3 session holds the maildrop's lock no longer,
+	linger       = 30 * time.Second // but may wait so long for what is on its way,
 	maxDeletes   = 100              // nor does it risk more deletions than this
 	maxAttempts  = 3                // then a message that fails is set aside
 	maxShortWait = 90 * time.Second // a pass waits this long for budget, not longer

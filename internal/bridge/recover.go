@@ -3,10 +3,17 @@ package bridge
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 )
+
+// unsettled gives the claims in the folders of this pass.
+func (r *run) unsettled(ctx context.Context) ([]ledger.Claim, error) {
+	claims, err := r.Ledger.Claims(ctx)
+	return slices.DeleteFunc(claims, func(c ledger.Claim) bool { return !r.scopes[scopeOf(c.ID)] }), err
+}
 
 // recover asks the session of every claim that an earlier process left what
 // became of it (docs/model: label recover):
@@ -16,20 +23,13 @@ import (
 //	no longer answers  -> doubtful: the last octet may have arrived
 //
 // A second session is opened for none of them.
-func (r *run) recover(ctx context.Context) error {
-	claims, err := r.Ledger.Claims(ctx)
-	if err != nil {
-		return err
-	}
+func (r *run) recover(ctx context.Context, claims []ledger.Claim) error {
 	for _, c := range claims {
-		if !r.scopes[scopeOf(c.ID)] {
-			continue
-		}
 		left := &resume{Claim: c, stored: unasked, unsure: true}
 		if c.Checkpoint.Offset > 0 {
 			left.marks = []ledger.Checkpoint{c.Checkpoint}
 		}
-		a, err := r.query(ctx, left, -1)
+		a, err := r.query(ctx, turn{}, left, -1)
 		o := ledger.Outcome{Status: mail.Doubtful, Reason: "session_expired", Domain: c.Domain, Size: c.Size}
 		switch f, fault := mail.AsFault(err); {
 		case err != nil && (!fault || endsPass(f)):
@@ -55,8 +55,8 @@ func (r *run) recover(ctx context.Context) error {
 }
 
 // query asks a session what became of it.
-func (r *run) query(ctx context.Context, c *resume, total int64) (a mail.Answer, err error) {
-	err = r.patiently(ctx, func() error {
+func (r *run) query(ctx context.Context, who turn, c *resume, total int64) (a mail.Answer, err error) {
+	err = r.patiently(ctx, who, func() error {
 		return r.at(StepQuery, func() (err error) {
 			a, err = r.Gmail.Query(ctx, c.Session, total)
 			return err

@@ -12,8 +12,9 @@ import (
 // run is the state of one pass.
 type run struct {
 	Pass
-	gate   *gate
-	slots  chan struct{} // messages held in windows at once
+	gate   *Gate // of the user
+	own    *Gate // of this pass alone; nil: none
+	slots  *Gate // bounds the messages held in windows at once
 	scopes map[scope]bool
 
 	mu       sync.Mutex
@@ -24,7 +25,13 @@ type run struct {
 	outcome  map[mail.Key]mail.Status // by id key of what was listed; "": known before
 	count    int                      // messages that ended in this pass
 	bytes    int64
-	queue    []*job // to be transferred, oldest first
+	queue    []*job // to be transferred, in order
+	shelf    []*job // history that must wait for its budget,
+	shelved  error  // and what the budget said; nil: nothing is shelved
+	listed   bool   // a listing has been read
+	past     int    // messages of the backlog that count as history
+	left     usage  // to do and not ended
+	failed   usage  // failed in this pass
 	hold     time.Time
 	labelIDs []string
 	labelled bool
@@ -33,9 +40,16 @@ type run struct {
 	suspects map[mail.Key]int64 // messages at which the connection broke, and after how many octets
 	guilty   []*job             // at the same octet again
 	refusals int                // by Gmail's rate limits, in a row
-	unused   usage              // reserved, and not needed after all
+	unused   [2]usage           // reserved, and not needed after all: for new mail, for history
+	touched  bool               // something at the source is due, or was done, in this round
 	twins    bool               // messages without id were imported, and are to be deleted
 	panicked bool
+
+	hungry    bool          // the maildrop was left for want of memory
+	base      chan struct{} // a window of this round's own, while nobody uses it
+	delay     time.Duration // between logins, as the server wants it
+	unchanged bool
+	digest    mail.Key // of the listing of this round; zero: the source cannot say
 }
 
 // job is one message to be transferred.
@@ -46,13 +60,10 @@ type job struct {
 	content  mail.Key // of a message without id; else zero
 	resume   *resume  // its claim, if there is one
 	reserved int64    // octets of budget taken for it; negative: none
-	guilty   bool     // the connection breaks at it
-}
-
-// usage is an amount of budget.
-type usage struct {
-	messages int
-	bytes    int64
+	history  bool     // not new mail
+	suspect  bool     // the connection broke at it
+	guilty   bool     // and again
+	ended    bool
 }
 
 // resume is what is known about a claimed upload.
@@ -76,13 +87,21 @@ func newRun(p Pass) *run {
 		p.AfterImport = Leave
 	}
 	p.Connections = max(1, p.Connections)
-	if p.Concurrency == 0 {
-		p.Concurrency = 8
+	if p.History == nil {
+		p.History = p.Budget
+	}
+	gate, own := p.Gate, (*Gate)(nil)
+	switch {
+	case gate == nil:
+		gate = NewGate(p.Parallel, p.Concurrency)
+	case p.Parallel > 0:
+		own = NewGate(p.Parallel, 0)
 	}
 	r := &run{
 		Pass:     p,
-		gate:     newGate(p.Parallel, p.Concurrency),
-		slots:    make(chan struct{}, inFlight),
+		gate:     gate,
+		own:      own,
+		slots:    NewGate(inFlight, 0),
 		scopes:   make(map[scope]bool),
 		claims:   make(map[ledger.Key]*resume),
 		outcome:  make(map[mail.Key]mail.Status),
@@ -116,10 +135,16 @@ func (r *run) ended() int {
 	return r.count
 }
 
-func (r *run) report() Report {
+func (r *run) report(err error) Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	rep := Report{Listed: len(r.outcome), Bytes: r.bytes}
+	rep := Report{
+		Listed: len(r.outcome), Bytes: r.bytes, Unchanged: r.unchanged, LoginDelay: r.delay,
+		Left: r.left.messages + r.failed.messages, LeftBytes: r.left.bytes + r.failed.bytes,
+	}
+	if !r.listed && !r.unchanged {
+		rep.Left, rep.LeftBytes = r.Pass.Left, r.Pass.LeftBytes // nothing was learnt
+	}
 	for _, s := range r.outcome {
 		switch s {
 		case mail.Imported:
@@ -136,13 +161,21 @@ func (r *run) report() Report {
 			rep.Already++
 		}
 	}
+	if err == nil && rep.Failed == 0 && len(r.claims) == 0 && !r.touched {
+		rep.Digest = r.digest
+	}
 	return rep
 }
 
+// tell says what happened, and how much is left to do.
 func (r *run) tell(e Event) {
-	if r.Progress != nil {
-		r.Progress(e)
+	if r.Progress == nil {
+		return
 	}
+	r.mu.Lock()
+	e.ToDo, e.ToDoBytes = r.left.messages, r.left.bytes
+	r.mu.Unlock()
+	r.Progress(e)
 }
 
 // end notes what became of a message: in the index, in the report, and to
@@ -151,93 +184,30 @@ func (r *run) end(j *job, k ledger.Key, o ledger.Outcome) {
 	r.mu.Lock()
 	r.known.set(k, ledger.StateOf(o.Status))
 	r.outcome[j.id] = o.Status
-	r.count++
 	used := int64(-1)
 	if o.Status == mail.Imported {
 		r.bytes += o.Size
 		used = o.Size
 	}
-	r.giveBack(j, used)
+	r.done(j, used)
 	r.mu.Unlock()
 	r.tell(Event{Ref: j.ref, Status: o.Status, Reason: o.Reason, Domain: o.Domain, Size: o.Size})
 }
 
-// giveBack notes what a job did not use of its reserve; used is negative where
-// nothing was imported. r.mu is held.
-func (r *run) giveBack(j *job, used int64) {
-	if j.reserved < 0 {
+// done counts a message that has ended, and what it did not use of its budget.
+// It may be called again for the same one. r.mu is held.
+func (r *run) done(j *job, used int64) {
+	r.count++
+	r.giveBack(j, used)
+	if j.ended || j.ref == (mail.Ref{}) { // not of the listing: a claim of before
 		return
 	}
-	if used < 0 {
-		r.unused.messages++
-		used = 0
+	j.ended = true
+	r.left.add(-1, -announced(j))
+	if r.outcome[j.id] == mail.Failed {
+		r.failed.add(1, announced(j))
 	}
-	r.unused.bytes += max(0, j.reserved-used)
-	j.reserved = -1
-}
-
-// refund gives the budget back what was not used, and reports whether that was
-// anything. It is durable, so it is done once a batch.
-func (r *run) refund(ctx context.Context) bool {
-	r.mu.Lock()
-	u := r.unused
-	r.unused = usage{}
-	r.mu.Unlock()
-	if u == (usage{}) {
-		return false
+	if j.history {
+		r.past--
 	}
-	r.Budget.Refund(context.WithoutCancel(ctx), u.messages, u.bytes)
-	return true
-}
-
-// take gives the next batch: of one folder, at most 100 messages and, from the
-// second on, 8 MiB. It gives nothing when the queue is empty.
-func (r *run) take() []*job {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var n int
-	var size int64
-	for n < len(r.queue) && n < batchMessages && r.queue[n].ref.Folder == r.queue[0].ref.Folder {
-		size += r.queue[n].ref.Size
-		if n > 0 && size > batchBytes {
-			break
-		}
-		n++
-	}
-	jobs := r.queue[:n:n]
-	r.queue = r.queue[n:]
-	return jobs
-}
-
-// batchMessages is a variable for tests, which want many batches of little mail.
-var batchMessages = 100
-
-const batchBytes = 8 << 20
-
-// putBack returns jobs to the head of the queue, in order.
-func (r *run) putBack(jobs ...*job) {
-	if len(jobs) == 0 {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, j := range jobs {
-		r.giveBack(j, -1)
-	}
-	r.queue = append(jobs[:len(jobs):len(jobs)], r.queue...)
-}
-
-// holdUntil stops the fetching until then.
-func (r *run) holdUntil(t time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if t.After(r.hold) {
-		r.hold = t
-	}
-}
-
-func (r *run) held() (time.Time, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.hold, r.hold.After(time.Now())
 }

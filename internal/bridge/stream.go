@@ -151,14 +151,15 @@ func (r *run) believeNot() {
 // hashed hashes what passes, knows the sum at every multiple of 256 KiB, and
 // seals one of them into the claim every 8 MiB.
 type hashed struct {
-	src     io.Reader
-	sum     hash.Hash
-	n       int64
-	marks   *[]ledger.Checkpoint
-	ended   bool // the message ended as it should
-	seal    func(ledger.Checkpoint) error
-	sealing sync.WaitGroup
-	sealErr error
+	src      io.Reader
+	sum      hash.Hash
+	n        int64
+	marks    *[]ledger.Checkpoint
+	ended    bool // the message ended as it should
+	seal     func(ledger.Checkpoint) error
+	sealing  sync.WaitGroup
+	sealErr  error
+	panicked bool // while sealing
 }
 
 func (t *transfer) stream(ctx context.Context, src io.Reader) *hashed {
@@ -199,6 +200,11 @@ func (m *hashed) mark() (same bool) {
 	if m.n%sealEvery == 0 {
 		m.sealing.Wait()
 		m.sealing.Go(func() {
+			defer func() {
+				if recover() != nil { // what was thrown may hold mail
+					m.panicked = true // it comes up in wait
+				}
+			}()
 			if err := m.seal(cp); err != nil {
 				m.sealErr = err
 			}
@@ -211,6 +217,9 @@ func (m *hashed) mark() (same bool) {
 // no error; being fenced is.
 func (m *hashed) wait() error {
 	m.sealing.Wait()
+	if m.panicked {
+		panic("bridge: sealing a checkpoint panicked")
+	}
 	if errors.Is(m.sealErr, ledger.ErrTaken) {
 		return nil
 	}

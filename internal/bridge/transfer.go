@@ -16,6 +16,7 @@ type transfer struct {
 	*run
 	job     *job
 	session *session // with the source
+	turn    turn     // at the gate
 	key     ledger.Key
 	domain  string
 	verdict mail.Verdict
@@ -31,20 +32,9 @@ type transfer struct {
 // its way: one that fits the window is read whole and uploaded while the next
 // is read; a larger one is streamed before the next is taken.
 func (r *run) carry(ctx context.Context, cancel context.CancelCauseFunc, s *session, j *job, in *mail.Incoming) error {
-	select {
-	case r.slots <- struct{}{}:
-	case <-ctx.Done():
-		r.putBack(j)
-		return context.Cause(ctx)
-	}
-	free := func() { <-r.slots }
-	if r.Memory != nil {
-		if err := r.Memory.Acquire(ctx, window); err != nil {
-			free()
-			r.putBack(j)
-			return context.Cause(ctx)
-		}
-		free = func() { r.Memory.Release(window); <-r.slots }
+	free, err := r.admit(ctx, s)
+	if err != nil {
+		return err
 	}
 	if err := r.hook(StepFetch, Before); err != nil {
 		free()
@@ -77,23 +67,29 @@ func (r *run) carry(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 		return err
 	}
 	if whole {
+		s.takeOff()
 		r.goSafely(&s.workers, cancel, func() {
+			defer s.land()
 			defer release()
 			finish(t.run1(ctx, b.bytes(), nil))
 		})
 		return nil
 	}
 	defer release()
+	t.turn.atMost = s.patience // the source is kept waiting in the middle of its answer
 	err = t.run1(ctx, b.bytes(), in.Body)
 	if broken := (*cut)(nil); errors.As(err, &broken) {
 		return broken // not the message's end, but the connection's
+	}
+	if errors.Is(err, errPatience) {
+		return err
 	}
 	finish(err)
 	return nil
 }
 
 func (r *run) newTransfer(s *session, j *job, h *mail.Header) *transfer {
-	t := &transfer{run: r, job: j, session: s, key: ledger.Key{ID: j.id, Content: r.Keys.Content(h)}}
+	t := &transfer{run: r, job: j, session: s, turn: turn{history: j.history}, key: ledger.Key{ID: j.id, Content: r.Keys.Content(h)}}
 	t.domain, _ = h.SenderDomain()
 	t.date, t.dated = h.Date()
 	t.strong = h.Get("Message-ID") != "" || h.Get("Received") != ""
@@ -170,8 +166,7 @@ func (t *transfer) settledAlready() bool {
 	for _, e := range t.known.find(t.key.ID) {
 		if e.Content == t.key.Content && settled(e.State) {
 			t.run.outcome[t.job.id] = ""
-			t.count++
-			t.giveBack(t.job, -1)
+			t.done(t.job, -1)
 			return true
 		}
 	}
@@ -282,8 +277,7 @@ func (t *transfer) ended(ctx context.Context, err error) error {
 func (r *run) giveUp(j *job, reason string) {
 	r.mu.Lock()
 	r.outcome[j.id] = mail.Failed
-	r.count++
-	r.giveBack(j, -1)
+	r.done(j, -1)
 	r.mu.Unlock()
 	r.tell(Event{Ref: j.ref, Status: mail.Failed, Reason: reason, Size: j.ref.Size})
 }

@@ -48,7 +48,7 @@ func (t *transfer) openSession(ctx context.Context) (uri vault.Secret, err error
 			LabelIDs: ids, Size: t.size, NeverSpam: t.verdict.NeverSpam,
 			ReceivedTime: !t.dated || absurd(t.date, time.Now()),
 		}
-		err = t.patiently(ctx, func() error {
+		err = t.patiently(ctx, t.turn, func() error {
 			return t.at(StepOpen, func() (err error) {
 				uri, err = t.Gmail.Open(ctx, u)
 				return err
@@ -77,13 +77,13 @@ func absurd(d, now time.Time) bool {
 
 // patiently makes one Gmail request, again with exponential back-off and
 // jitter while the failure is transient (Gmail's guide: about 32 s in all).
-func (r *run) patiently(ctx context.Context, do func() error) error {
+func (r *run) patiently(ctx context.Context, who turn, do func() error) error {
 	for try := 0; ; try++ {
-		if err := r.gate.enter(ctx); err != nil {
+		if err := r.enter(ctx, who); err != nil {
 			return err
 		}
 		err := do()
-		r.gate.leave()
+		r.exit()
 		if err == nil || try >= maxTries || !retryable(err) {
 			return err
 		}
@@ -113,14 +113,15 @@ func (t *transfer) put(ctx context.Context, c mail.Chunk) (mail.Answer, error) {
 	body := &watched{Reader: c.Body, left: c.Length, hook: t.hook}
 	c.Body = body
 	var a mail.Answer
-	if err := t.gate.enter(ctx); err != nil {
+	if err := t.enter(ctx, t.turn); err != nil {
+		t.forget()
 		return a, err
 	}
 	err := t.at(StepPut, func() (err error) {
 		a, err = t.Gmail.Put(ctx, t.up.Session, c)
 		return err
 	})
-	t.gate.leave()
+	t.exit()
 	switch {
 	case body.err != nil:
 		t.forget() // how much of it Gmail has kept
@@ -165,7 +166,7 @@ const unasked = -1
 
 // ask queries the session after a request whose outcome is unknown.
 func (t *transfer) ask(ctx context.Context, total int64) (mail.Answer, error) {
-	a, err := t.query(ctx, t.up, total)
+	a, err := t.query(ctx, t.turn, t.up, total)
 	if err != nil {
 		t.forget()
 		if f, ok := mail.AsFault(err); ok && f.Class == mail.Refused && !refusesMessage(f) {

@@ -75,7 +75,7 @@ func (d demoCmd) Run(a *app) error {
 		}
 	})
 	running.Go(func() { arrive(ctx, world) })
-	engine := actors.Start(p.log)
+	engine := actors.Start(actors.Options{Log: p.log})
 	for i, m := range world.Mailboxes {
 		b.add(m.Name)
 		running.Go(func() {
@@ -106,7 +106,7 @@ func (demoCmd) keepSyncing(ctx context.Context, p *parts, engine *actors.Engine,
 	m.Password, m.AfterImport = vault.NewSecret(world.Mailboxes[i].Password), string(bridge.Leave)
 	tokens := p.oauth.Source(vault.NewSecret(world.RefreshToken))
 	for {
-		pass, box, err := p.pass(ctx, m, time.Time{}, tokens)
+		pass, box, err := p.pass(ctx, m, tokens)
 		if err != nil {
 			return err
 		}

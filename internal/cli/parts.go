@@ -29,7 +29,8 @@ import (
 type parts struct {
 	cfg       *config.Config
 	log       *slog.Logger
-	transport *http.Transport // to Google
+	metrics   *telemetry.Metrics // nil: nothing is counted
+	transport *http.Transport    // to Google
 	oauth     *oauth.Provider
 	out       *dial.Dialer // to mail hosts
 	memory    bridge.Memory
@@ -52,9 +53,22 @@ const (
 // know no other.
 const localUser = "local"
 
-// open puts the product together.
-func (a *app) open(cfg *config.Config, mode access) (_ *parts, err error) {
-	p := &parts{cfg: cfg, log: telemetry.New(a.stderr, telemetry.Options{Level: cfg.LogLevel, Format: cfg.LogFormat})}
+// open puts the product together, for the one user of the command line.
+func (a *app) open(cfg *config.Config, mode access) (*parts, error) {
+	p, err := a.assemble(cfg, mode, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.local(a.ctx, mode); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// assemble puts the product together.
+func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metrics) (_ *parts, err error) {
+	p := &parts{cfg: cfg, metrics: metrics, log: telemetry.New(a.stderr, telemetry.Options{Level: cfg.LogLevel, Format: cfg.LogFormat})}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -86,7 +100,7 @@ func (a *app) open(cfg *config.Config, mode access) (_ *parts, err error) {
 	return p, nil
 }
 
-// openStore opens data directory and keys, and finds the local user or makes it.
+// openStore opens data directory and keys.
 func (p *parts) openStore(ctx context.Context, mode access) error {
 	dir, err := p.cfg.Store()
 	if err != nil {
@@ -106,10 +120,13 @@ func (p *parts) openStore(ctx context.Context, mode access) error {
 	if err != nil {
 		return err
 	}
-	p.store, err = sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{Exclusive: bool(mode)})
-	if err != nil {
-		return err
-	}
+	p.store, err = sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{Exclusive: bool(mode), Observe: p.metrics.StoreCommit})
+	return err
+}
+
+// local finds the one user of the command line, or makes it; with exclusive,
+// it is taken over.
+func (p *parts) local(ctx context.Context, mode access) error {
 	user, err := p.store.EnsureUser(ctx, localUser)
 	if err != nil {
 		return err
@@ -171,10 +188,11 @@ func (p *parts) tokens(ctx context.Context, file string) (*oauth.Source, error) 
 	return p.oauth.Source(grant.RefreshToken, gmail.ScopeInsert), nil
 }
 
-// pass puts together one sync of one mailbox.
-func (p *parts) pass(ctx context.Context, m account.Mailbox, since time.Time, tokens gmail.TokenSource) (bridge.Pass, id.Mailbox, error) {
+// pass puts together one sync of one mailbox, for the command line.
+func (p *parts) pass(ctx context.Context, m account.Mailbox, tokens gmail.TokenSource) (bridge.Pass, id.Mailbox, error) {
 	password := m.Password
 	m.Password = vault.Secret{} // given anew for each pass, and not stored
+	m.Paused = true             // so that serve leaves it alone
 	box, err := p.store.EnsureMailbox(ctx, p.userID, m)
 	if err != nil {
 		return bridge.Pass{}, id.Mailbox{}, err
@@ -192,11 +210,18 @@ func (p *parts) pass(ctx context.Context, m account.Mailbox, since time.Time, to
 	if err != nil {
 		return bridge.Pass{}, id.Mailbox{}, err
 	}
+	pass := passOf(m)
+	pass.Dialer, pass.Gmail, pass.Ledger, pass.Keys = dialer(m, p.out), client, books, keys
+	pass.Budget, pass.Memory, pass.Concurrency = p.project.Budget(p.userID), p.memory, concurrency(p.cfg.ConcurrencyPerUser)
+	return pass, box.ID, nil
+}
+
+// passOf gives what the settings of a mailbox say about a pass.
+func passOf(m account.Mailbox) bridge.Pass {
 	pass := bridge.Pass{
-		Dialer: dialer(m, since, p.out), Gmail: client, Ledger: books, Keys: keys,
-		Budget: p.project.Budget(p.userID), Folders: folderNames(m),
-		AfterImport: bridge.Disposal(m.AfterImport), Archive: m.Archive, Since: since,
-		Concurrency: concurrency(p.cfg.ConcurrencyPerUser), Memory: p.memory, Connections: 1,
+		Folders: folderNames(m), AfterImport: bridge.Disposal(m.AfterImport), Archive: m.Archive,
+		Since: since(m), Newest: m.NewestFirst, Connections: 1,
+		Stamp: []byte(m.Host + "\x00" + m.Username),
 	}
 	if m.Label != "" {
 		pass.Labels = []string{m.Label}
@@ -204,7 +229,15 @@ func (p *parts) pass(ctx context.Context, m account.Mailbox, since time.Time, to
 	if m.Protocol == "imap" {
 		pass.Connections = 2
 	}
-	return pass, box.ID, nil
+	return pass
+}
+
+// since is the day from which on mail is wanted; zero: all of it.
+func since(m account.Mailbox) time.Time {
+	if m.History == "new" {
+		return m.Created
+	}
+	return m.Since
 }
 
 // concurrency gives the ceiling of uploads in flight; the setting's 0 is none.

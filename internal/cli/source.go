@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
@@ -102,18 +101,22 @@ func readLimited(path string) ([]byte, error) {
 }
 
 // dialer makes the bridge's way into a mailbox.
-func dialer(m account.Mailbox, since time.Time, out *dial.Dialer) bridge.Dialer {
+func dialer(m account.Mailbox, out *dial.Dialer) bridge.Dialer {
 	if m.Protocol == "pop3" {
 		return pop3Dialer{pop3.New(pop3.Config{
 			Host: m.Host, Port: uint16(m.Port), Security: m.Security,
 			Username: m.Username, Password: m.Password, Dial: out,
 		})}
 	}
-	return imapDialer{imap.New(imap.Config{
+	return imapDialer{imap.New(imapConfig(m, out))}
+}
+
+func imapConfig(m account.Mailbox, out *dial.Dialer) imap.Config {
+	return imap.Config{
 		Host: m.Host, Port: uint16(m.Port), Security: imap.Security(m.Security),
 		Username: m.Username, Password: m.Password, Folders: folderNames(m),
-		Since: since, ReadOnly: m.AfterImport == string(bridge.Leave), Dial: out,
-	})}
+		Since: since(m), ReadOnly: m.AfterImport == string(bridge.Leave), Dial: out,
+	}
 }
 
 // folderNames gives the folders as the source will list them: INBOX is spelt

@@ -35,7 +35,7 @@ type syncCmd struct {
 
 // Run does one pass over one mailbox.
 func (s *syncCmd) Run(a *app) error {
-	m, since, err := s.mailbox()
+	m, err := s.mailbox()
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (s *syncCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	pass, box, err := p.pass(a.ctx, m, since, tokens)
+	pass, box, err := p.pass(a.ctx, m, tokens)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (s *syncCmd) Run(a *app) error {
 	watch := newProgress(a.stderr)
 	pass.Progress = watch.event
 
-	engine := actors.Start(p.log)
+	engine := actors.Start(actors.Options{Log: p.log})
 	start := time.Now()
 	report, err := engine.Sync(a.ctx, p.userID, box, func(ctx context.Context) (bridge.Report, error) {
 		return bridge.Sync(ctx, pass)
@@ -134,13 +134,13 @@ func goodLabel(name string) bool {
 }
 
 // mailbox checks the flags and makes the mailbox they describe.
-func (s *syncCmd) mailbox() (m account.Mailbox, since time.Time, err error) {
-	usage := func(text string) (account.Mailbox, time.Time, error) {
-		return account.Mailbox{}, time.Time{}, usageError{errors.New(text)}
+func (s *syncCmd) mailbox() (m account.Mailbox, err error) {
+	usage := func(text string) (account.Mailbox, error) {
+		return account.Mailbox{}, usageError{errors.New(text)}
 	}
 	m, err = parseSource(s.Source)
 	if err != nil {
-		return m, since, err
+		return m, err
 	}
 	switch {
 	case len(s.Plugin)+len(s.Set) > 0:
@@ -159,19 +159,19 @@ func (s *syncCmd) mailbox() (m account.Mailbox, since time.Time, err error) {
 		return usage("--label: write a name of at most 225 characters that is not one of Gmail's own labels")
 	}
 	if s.Since != "" {
-		if since, err = time.Parse(time.DateOnly, s.Since); err != nil {
+		if m.Since, err = time.Parse(time.DateOnly, s.Since); err != nil {
 			return usage("--since: write a day such as 2024-12-31")
 		}
-		if since.Year() < 1970 {
+		if m.Since.Year() < 1970 {
 			return usage("--since: write a day after 1969")
 		}
 	}
 	if m.Password, err = readSecret("--password-file", s.PasswordFile); err != nil {
-		return m, since, err
+		return m, err
 	}
 	for _, f := range s.Folder {
 		m.Folders = append(m.Folders, account.Folder{Name: f})
 	}
 	m.Label, m.Archive, m.AfterImport = s.Label, s.Archive, s.AfterImport
-	return m, since, nil
+	return m, nil
 }

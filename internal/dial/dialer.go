@@ -18,6 +18,7 @@ type Options struct {
 	Resolver  *net.Resolver  // nil: Go's own, which takes no numeric tricks for addresses
 	Timeout   time.Duration  // name, connection; 0: 10 s
 	Handshake time.Duration  // TLS; 0: 10 s
+	Pace      Pace           // towards each address; zero: no limit
 }
 
 // Dialer opens connections to user-named hosts. It may be used by many
@@ -27,18 +28,22 @@ type Dialer struct {
 	roots     *x509.CertPool
 	net       net.Dialer
 	handshake time.Duration
+	doors     *doors // nil: no limit
 }
 
 const defaultTimeout = 10 * time.Second
 
 // New makes a Dialer.
 func New(o Options) *Dialer {
-	d := &Dialer{policy: o.Policy, roots: o.Roots, handshake: orDefault(o.Handshake, defaultTimeout)}
+	d := &Dialer{policy: o.Policy, roots: o.Roots, handshake: orDefault(o.Handshake, defaultTimeout), doors: newDoors(o.Pace)}
 	d.net = net.Dialer{
 		Timeout:         orDefault(o.Timeout, defaultTimeout),
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 60 * time.Second, Interval: 15 * time.Second, Count: 4},
 		Resolver:        o.Resolver,
 		ControlContext:  d.control,
+	}
+	if d.doors != nil {
+		d.net.Timeout += maxTurn // waiting for a turn is part of an attempt
 	}
 	if d.net.Resolver == nil {
 		d.net.Resolver = &net.Resolver{PreferGo: true}
@@ -63,16 +68,29 @@ func (d *Dialer) Dial(ctx context.Context, host string, port uint16) (net.Conn, 
 	if err := d.policy.checkPort(port); err != nil {
 		return nil, err
 	}
-	conn, err := d.net.DialContext(ctx, "tcp", net.JoinHostPort(name, strconv.Itoa(int(port))))
+	conn, err := d.connect(ctx, net.JoinHostPort(name, strconv.Itoa(int(port))))
 	if err != nil {
 		return nil, dialFault(ctx, name, port, err)
 	}
 	return conn, nil
 }
 
+func (d *Dialer) connect(ctx context.Context, address string) (net.Conn, error) {
+	if d.doors == nil {
+		return d.net.DialContext(ctx, "tcp", address)
+	}
+	var all attempts
+	conn, err := d.net.DialContext(context.WithValue(ctx, attemptsKey{}, &all), "tcp", address)
+	if err != nil {
+		all.end(nil)
+		return nil, err
+	}
+	return &counted{Conn: conn, leave: all.end(conn)}, nil
+}
+
 // control judges the final address of every attempt, after resolution and
-// before the first packet.
-func (d *Dialer) control(_ context.Context, network, address string, _ syscall.RawConn) error {
+// before the first packet, and lets it wait for its turn there.
+func (d *Dialer) control(ctx context.Context, network, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil || (network != "tcp4" && network != "tcp6") {
 		return d.policy.checkAddr(netip.Addr{})
@@ -80,7 +98,13 @@ func (d *Dialer) control(_ context.Context, network, address string, _ syscall.R
 	if err := d.policy.checkPort(ap.Port()); err != nil {
 		return err
 	}
-	return d.policy.checkAddr(ap.Addr())
+	if err := d.policy.checkAddr(ap.Addr()); err != nil {
+		return err
+	}
+	if all, ok := ctx.Value(attemptsKey{}).(*attempts); ok {
+		return all.enter(ctx, d.doors, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()))
+	}
+	return nil
 }
 
 // TLS secures conn and verifies that it is the host. It closes conn when it

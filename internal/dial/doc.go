@@ -13,6 +13,10 @@
 //	         the process with a stack overflow that Go cannot recover.
 //	LineConn the same for POP3: one line a Read, nothing but one line a Write.
 //
+// Where many host names lead to one server, the Dialer's Pace limits what that
+// server sees of us: connections a second and at a time, by final address. A
+// dial waits a little for its turn and then fails with "host_busy".
+//
 // Time is counted as waiting: what the server makes us wait, not what Gmail
 // makes the reader pause between two Reads.
 //

@@ -24,21 +24,27 @@ func minuteFault(whose, setting string, until time.Time) *mail.Fault {
 }
 
 // dayFault says which of the day's limits stopped a message of size octets.
-func dayFault(used, limit Amount, size int64, end time.Time) *mail.Fault {
-	f := &mail.Fault{Class: mail.RateLimited, Code: "budget", Scope: "day", Until: end}
+func (b *Budget) dayFault(used Amount, size int64, end time.Time) *mail.Fault {
+	limit, whole := b.allowedDay(), b.project.limits.day()
+	budget := fmt.Sprintf("today's budget of %s for this Gmail account", octets(whole.Bytes))
 	setting := userDaySetting
-	switch {
-	case fits(used.Bytes, size, limit.Bytes):
-		f.Text = fmt.Sprintf("today's budget of %d Gmail quota units for this installation is used up", limit.Units)
+	over := used.Bytes >= limit.Bytes
+	if fits(used.Bytes, size, limit.Bytes) {
+		budget = fmt.Sprintf("today's budget of %d Gmail quota units for this installation", whole.Units)
 		setting = projectDaySetting
-	case used.Bytes >= limit.Bytes:
-		f.Text = fmt.Sprintf("today's budget of %s for this Gmail account is used up", octets(limit.Bytes))
-	default:
-		f.Text = fmt.Sprintf("the next message (%s) does not fit into what is left of today's budget of %s for this Gmail account",
-			octets(size), octets(limit.Bytes))
+		over = true
 	}
-	f.Help = fmt.Sprintf("it goes on at %s; the limit is %s", stamp(end), setting)
-	return f
+	if b.old {
+		budget = "what old mail may have of " + budget
+	}
+	text := budget + " is used up"
+	if !over {
+		text = fmt.Sprintf("the next message (%s) does not fit into what is left of %s", octets(size), budget)
+	}
+	return &mail.Fault{
+		Class: mail.RateLimited, Code: "budget", Scope: "day", Until: end, Text: text,
+		Help: fmt.Sprintf("it goes on at %s; the limit is %s", stamp(end), setting),
+	}
 }
 
 // stamp rounds up, so that who comes back then is not too early.

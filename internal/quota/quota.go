@@ -15,6 +15,10 @@ import (
 // it, the refusals teach us.
 const ImportUnits = 25
 
+// oldLeaves is the part of a user's minute, and of the days, that old mail
+// leaves to new mail: a tenth.
+const oldLeaves = 10
+
 // Limits are the quotas to stay within; 0 means no limit. The published ones
 // are the defaults of the settings named in faults.go.
 type Limits struct {
@@ -33,20 +37,15 @@ type Project struct {
 	days   Days
 	start  time.Time // the monotonic zero of the windows
 
+	giving sync.WaitGroup // what idle users leave is on its way to the store
+
 	mu     sync.Mutex
 	minute *window
+	share  share
 	hold   hold
+	day    day
 	users  map[id.User]*account
-	sweep  int // drop idle accounts when there are this many
-}
-
-// account is what is known of one user: only while there is something to know.
-type account struct {
-	minute *window
-	hold   hold
-	day    string // of taken
-	taken  Amount // from that day by this process and not given back
-	busy   int    // calls of Reserve and Refund under way
+	swept  time.Duration
 }
 
 // New makes the allowance of a project. days may be nil where limits has none
@@ -55,57 +54,30 @@ func New(limits Limits, days Days) *Project {
 	if limits.day() != (Amount{}) && days == nil {
 		panic("quota: limits for the day without a store for them")
 	}
-	return &Project{
+	p := &Project{
 		limits: limits, days: days, start: time.Now(),
 		minute: newWindow(limits.UnitsPerProjectMinute),
-		users:  map[id.User]*account{}, sweep: 64,
+		users:  map[id.User]*account{},
 	}
+	p.share.level = max(usual(perMinute(p.minute)), leastBurst)
+	return p
 }
 
 // Budget gives the handle of one user; all handles of a user share one budget.
 func (p *Project) Budget(user id.User) *Budget { return &Budget{project: p, user: user} }
 
-// enter finds the user's account, brings both windows up to now and keeps the
-// account from being swept until leave. The lock is held when it returns.
-func (p *Project) enter(user id.User) (*account, time.Time, time.Duration) {
-	p.mu.Lock()
-	now := time.Now()
-	since := now.Sub(p.start)
-	p.minute.advance(since)
-	a := p.users[user]
-	if a == nil {
-		p.dropIdle(now, since)
-		a = &account{minute: newWindow(p.limits.UnitsPerUserMinute)}
-		p.users[user] = a
-	}
-	a.minute.advance(since)
-	a.busy++
-	return a, now, since
-}
-
-func (p *Project) leave(a *account) { p.mu.Lock(); a.busy--; p.mu.Unlock() }
-
-// dropIdle forgets accounts that are as good as new, now and then, so that
-// memory follows the users at work and not all that ever were.
-func (p *Project) dropIdle(now time.Time, since time.Duration) {
-	if len(p.users) < p.sweep {
-		return
-	}
-	today, _ := dayOf(now)
-	for u, a := range p.users {
-		a.minute.advance(since)
-		if a.busy == 0 && a.minute.idle() && a.hold.idle(now) && (a.day != today || a.taken == Amount{}) {
-			delete(p.users, u)
-		}
-	}
-	p.sweep = max(64, 2*len(p.users))
-}
-
 // Budget is the allowance of one user, as the bridge wants it (bridge.Budget).
 type Budget struct {
 	project *Project
 	user    id.User
+	old     bool
 }
+
+// History gives the same user's allowance for old mail. It gives way to new
+// mail: it leaves a tenth of the user's minute and of the days alone, stops
+// first when the project's minute runs low, and comes to a tenth of what a user
+// with new mail gets when there is not enough for all.
+func (b *Budget) History() *Budget { return &Budget{project: b.project, user: b.user, old: true} }
 
 // Throttled notes a refusal by Gmail. Faults of other kinds, of mail servers
 // and of Reserve itself teach nothing.
@@ -116,7 +88,6 @@ func (b *Budget) Throttled(f *mail.Fault) {
 	p := b.project
 	a, now, _ := p.enter(b.user)
 	defer p.mu.Unlock()
-	a.busy--
 	switch f.Scope {
 	case "project":
 		if p.hold.refused(now, f.Until) && f.Until.IsZero() {
@@ -135,31 +106,29 @@ func (b *Budget) Throttled(f *mail.Fault) {
 	}
 }
 
-// grant takes up to n imports from both windows, or says why there are none.
-func (p *Project) grant(a *account, n int, now time.Time, since time.Duration) (int, *mail.Fault) {
-	if f := a.hold.fault(now, "user", "this Gmail account"); f != nil {
-		return 0, f
+// Held gives the time that Gmail has named for this user, if that is yet to
+// come: what must outlive a restart. The short pauses that we choose ourselves
+// need not.
+func (b *Budget) Held() (until time.Time, ok bool) {
+	p := b.project
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.users[b.user]
+	if a == nil || !a.hold.named || !time.Now().Before(a.hold.until) {
+		return time.Time{}, false
 	}
-	if f := p.hold.fault(now, "project", "this installation"); f != nil {
-		return 0, f
-	}
-	mine, all := a.minute.room(n), p.minute.room(n)
-	if mine == 0 {
-		return 0, minuteFault("this Gmail account", userMinuteSetting, p.start.Add(a.minute.free(since)))
-	}
-	if all == 0 {
-		return 0, minuteFault("this installation", projectMinuteSetting, p.start.Add(p.minute.free(since)))
-	}
-	n = min(mine, all)
-	a.minute.take(since, n)
-	p.minute.take(since, n)
-	return n, nil
+	return a.hold.until, true
 }
 
-// untake gives n imports back to both windows.
-func (p *Project) untake(a *account, n int) {
-	a.minute.give(n)
-	p.minute.give(n)
+// Hold stops all grants to this user until then, as Held told it before a
+// restart. It never makes a hold shorter.
+func (b *Budget) Hold(until time.Time) {
+	p := b.project
+	a, now, _ := p.enter(b.user)
+	defer p.mu.Unlock()
+	if until.After(now) {
+		a.hold.refused(now, until)
+	}
 }
 
 // saved turns an error of the Days into a Fault.

@@ -2,17 +2,24 @@ package quota
 
 import (
 	"context"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 )
 
 // maxSize bounds what a mail server may announce for one message, so that sums
 // of sizes never overflow.
 const maxSize = 1 << 40
 
+// userTurns is how many turns of a user's minute are worth coming back for.
+const userTurns = 8
+
 // Reserve takes the allowance for as many of the messages as fit now, in
 // order, at least one; sizes holds the octets of each. If not even the first
 // fits it fails with a RateLimited Fault of Scope "minute", "day", "user" or
 // "project", whose Until says when to ask again. It blocks for the store of
-// the day's counters and for nothing else.
+// the day's counters and for nothing else, and for that only when the slice of
+// the day that it holds is spent.
 //
 // A message larger than the whole day's budget goes only as the first of a
 // day; else it could never go.
@@ -22,54 +29,77 @@ func (b *Budget) Reserve(ctx context.Context, sizes []int64) (granted int, err e
 	}
 	p := b.project
 	a, now, since := p.enter(b.user)
-	n, fault := p.grant(a, len(sizes), now, since)
-	p.mu.Unlock()
-	defer p.leave(a)
-	if fault != nil {
-		return 0, fault
+	n, fault := b.grant(a, len(sizes), now, since)
+	if fault != nil || p.limits.day() == (Amount{}) {
+		p.mu.Unlock()
+		return n, asError(fault)
 	}
-	if p.limits.day() == (Amount{}) {
-		return n, nil
+	got, l := b.spend(a, sizes[:n])
+	if l.need == (Amount{}) {
+		b.untake(a, n-got)
+		b.settle(a, l, sizes[:got], Amount{}, false)
+		p.mu.Unlock()
+		return got, nil
+	}
+	a.busy++
+	end := p.day.end
+	p.mu.Unlock()
+
+	got, used, err := b.take(ctx, &l, sizes[:got])
+	if err != nil {
+		got = 0
 	}
 
-	day, end := dayOf(now)
-	got, used, err := b.takeDay(ctx, day, sizes[:n])
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	a.busy--
+	b.untake(a, n-got)
+	b.settle(a, l, sizes[:got], used, err == nil)
 	if err != nil {
-		p.untake(a, n)
 		return 0, saved(err)
 	}
-	p.untake(a, n-got)
 	if got == 0 {
-		return 0, dayFault(used, p.limits.day(), size(sizes[0]), end)
-	}
-	if a.day < day {
-		a.day, a.taken = day, Amount{}
-	}
-	if a.day == day {
-		took := cost(sizes[:got])
-		a.taken.Units += took.Units
-		a.taken.Bytes += took.Bytes
+		used = Amount{Units: max(0, used.Units-l.part.Units), Bytes: max(0, used.Bytes-l.part.Bytes)}
+		return 0, b.dayFault(used, size(sizes[0]), end)
 	}
 	return got, nil
 }
 
-// takeDay takes the longest run of sizes that fits into the day. The store
-// decides; what it says is used makes the next attempt a shorter one, so it
-// ends whatever others take or give back meanwhile.
-func (b *Budget) takeDay(ctx context.Context, day string, sizes []int64) (int, Amount, error) {
-	limit := b.project.limits.day()
-	var used Amount
-	for n := run(used, limit, sizes); n > 0; n = min(n-1, run(used, limit, sizes)) {
-		var ok bool
-		var err error
-		used, ok, err = b.project.days.Take(ctx, day, b.user, cost(sizes[:n]), limit)
-		if err != nil || ok {
-			return n, used, err
-		}
+// grant takes up to n imports from both minutes, or says why there are none.
+// p.mu is held.
+func (b *Budget) grant(a *account, n int, now time.Time, since time.Duration) (int, *mail.Fault) {
+	p := b.project
+	if f := a.hold.fault(now, "user", "this Gmail account"); f != nil {
+		return 0, f
 	}
-	return 0, used, nil
+	if f := p.hold.fault(now, "project", "this installation"); f != nil {
+		return 0, f
+	}
+	allowed := a.minute.allowed
+	if b.old {
+		allowed -= allowed / oldLeaves
+	}
+	mine := a.minute.roomWithin(n, allowed)
+	if mine == 0 {
+		// A batch worth a session with the source, not the first import alone.
+		until := a.minute.freeWithin(since, min(n, int(allowed/ImportUnits/userTurns)), allowed)
+		return 0, minuteFault("this Gmail account", userMinuteSetting, p.start.Add(until))
+	}
+	n, until := p.share.grant(p.minute, a.flow(b.old), mine, since)
+	if n == 0 {
+		return 0, minuteFault("this installation", projectMinuteSetting, p.start.Add(until))
+	}
+	a.minute.take(since, n)
+	p.minute.take(since, n)
+	a.granted, a.last = true, since
+	return n, nil
+}
+
+// untake gives n imports back to both minutes. p.mu is held.
+func (b *Budget) untake(a *account, n int) {
+	a.minute.give(n)
+	b.project.minute.give(n)
+	b.project.share.give(b.project.minute, a.flow(b.old), n)
 }
 
 // Refund gives back what was reserved for messages that were not imported.
@@ -77,22 +107,23 @@ func (b *Budget) takeDay(ctx context.Context, day string, sizes []int64) (int, A
 func (b *Budget) Refund(ctx context.Context, messages int, bytes int64) {
 	p := b.project
 	messages, bytes = max(0, messages), max(0, bytes)
-	a, now, _ := p.enter(b.user)
-	defer p.leave(a)
-	p.untake(a, messages)
-	var back Amount
-	day, _ := dayOf(now)
-	if a.day == day {
-		back = Amount{
-			Units: min(int64(messages)*ImportUnits, a.taken.Units),
-			Bytes: min(bytes, a.taken.Bytes),
-		}
-		a.taken.Units -= back.Units
-		a.taken.Bytes -= back.Bytes
+	a, _, _ := p.enter(b.user)
+	b.untake(a, messages)
+	back := Amount{
+		Units: min(int64(messages)*ImportUnits, a.taken.Units),
+		Bytes: min(bytes, a.taken.Bytes),
 	}
+	a.taken.Units -= back.Units
+	a.taken.Bytes -= back.Bytes
+	p.day.units.left += back.Units
+	a.bytes.left += back.Bytes
+	// A crash should not waste more than a slice.
+	surplus := p.unspent(a, byteSlice)
+	surplus.Units = p.unspentUnits(maxUnits)
+	day := p.day.name
 	p.mu.Unlock()
-	if back != (Amount{}) {
-		p.giveDays(ctx, day, b.user, back)
+	if surplus != (Amount{}) {
+		p.giveDays(ctx, day, b.user, surplus)
 	}
 }
 
@@ -125,3 +156,10 @@ func cost(sizes []int64) Amount {
 
 // size makes an announced size one to calculate with: unknown (-1) is 0.
 func size(s int64) int64 { return max(0, min(s, maxSize)) }
+
+func asError(f *mail.Fault) error {
+	if f == nil {
+		return nil // not a nil *Fault in an error
+	}
+	return f
+}

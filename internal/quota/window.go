@@ -55,11 +55,14 @@ func (s spent) expires() time.Duration { return time.Duration(s.tick+1)*tick + s
 
 // room gives how many imports fit now. A limit below the cost of one import
 // lets one through a minute.
-func (w *window) room(want int) int {
+func (w *window) room(want int) int { return w.roomWithin(want, w.allowed) }
+
+// roomWithin is room where only a part of the allowance may be used.
+func (w *window) roomWithin(want int, allowed int64) int {
 	if w.limit == 0 {
 		return want
 	}
-	n := int((w.allowed - w.used) / ImportUnits)
+	n := int((allowed - w.used) / ImportUnits)
 	if n <= 0 && w.used == 0 {
 		n = 1
 	}
@@ -92,11 +95,16 @@ func (w *window) give(n int) {
 	}
 }
 
-// free gives the moment at which one more import fits.
-func (w *window) free(now time.Duration) time.Duration {
+// free gives the moment at which n imports fit, or as many as ever do.
+func (w *window) free(now time.Duration, n int) time.Duration {
+	return w.freeWithin(now, n, w.allowed)
+}
+
+func (w *window) freeWithin(now time.Duration, n int, allowed int64) time.Duration {
+	need := max(ImportUnits, min(int64(n)*ImportUnits, allowed))
 	used := w.used
 	for _, s := range w.log {
-		if used == 0 || used+ImportUnits <= w.allowed {
+		if used == 0 || used+need <= allowed {
 			break
 		}
 		used -= s.units

@@ -6,6 +6,15 @@
 // A State is what must survive a restart; it is written only when a person or
 // the next start would miss something (Worth), so that an empty pass writes
 // nothing.
+//
+// A pass that went through leaves the mailbox Idle. Unless its user chose an
+// interval, that adapts: halved by mail, and longer by a twelfth of the time
+// without any, from 2 to 60 minutes where the default is 5. It does not matter
+// for this whether the states in between were written. A pass that failed
+// leaves it Waiting or Failing, by a table of one row per kind of failure
+// (reactions), and always with a reason in words. Nothing is due before the
+// mail server allows it (floors: providers' known ones and LOGIN-DELAY), nor
+// later than 25 hours from now, however the clock jumps.
 package schedule
 
 import (
@@ -44,7 +53,7 @@ type Reason struct {
 type State struct {
 	Phase  Phase
 	Reason Reason
-	Until  time.Time // Waiting, Failing: not before this; zero: when the user has done something
+	Until  time.Time // Waiting, Failing: not before this; zero: when the user has done something. Idle: a backlog goes on then; zero: after Interval
 
 	Class    mail.Class // of the failures in a row
 	Failures int        // in a row, of that class

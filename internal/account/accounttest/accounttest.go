@@ -18,6 +18,8 @@ import (
 type Store interface {
 	EnsureUser(ctx context.Context, subject string) (account.User, error)
 	EnsureMailbox(ctx context.Context, user id.User, m account.Mailbox) (account.Mailbox, error)
+	UpdateMailbox(ctx context.Context, user id.User, m account.Mailbox) error
+	Mailbox(ctx context.Context, user id.User, box id.Mailbox) (account.Mailbox, error)
 	Mailboxes(ctx context.Context, user id.User) ([]account.Mailbox, error)
 	PutGrant(ctx context.Context, user id.User, g account.Grant) error
 	Grant(ctx context.Context, user id.User) (account.Grant, error)
@@ -36,6 +38,8 @@ func Run(t *testing.T, fresh func(t *testing.T) (s Store, reopen func() Store)) 
 		{"MailboxIsOneMaildrop", "the same maildrop is one mailbox, whatever standard port leads to it", oneMaildrop},
 		{"MailboxIsKeptAsItWasMade", "finding a mailbox changes nothing about it", kept},
 		{"MailboxRoundTrips", "every field of a mailbox comes back, also after a restart", roundTrips},
+		{"MailboxIsChanged", "every setting of a mailbox can be changed; a password that is not given stays", changed},
+		{"MailboxStaysItsMaildrop", "a mailbox is never changed into another maildrop, whose mail its ledger does not know", staysMaildrop},
 		{"MailboxNeedsNoPassword", "a one-shot pass is given its password each time; nothing is kept of it", noPassword},
 		{"GrantRoundTrips", "a grant comes back as it was given; a new one replaces it", grant},
 		{"DroppedGrantIsGone", "after a revocation there is no grant", dropped},
@@ -96,6 +100,7 @@ func imap() account.Mailbox {
 		Name: "Work", Protocol: "imap", Host: "imap.example.org", Port: 993, Security: "tls", Username: "ann@example.org",
 		Password: vault.NewSecret("hunter2"), Folders: []account.Folder{{Name: "INBOX"}, {Name: "Entwürfe", Label: "Old"}},
 		Label: "Work", Archive: true, AfterImport: "seen",
+		History: "since", Since: time.Date(2020, 2, 29, 0, 0, 0, 0, time.UTC), NewestFirst: true, PollEvery: 3 * time.Minute, Paused: true,
 	}
 }
 
@@ -105,7 +110,13 @@ func wantSame(t *testing.T, got, want account.Mailbox) {
 		t.Error("the password is not the one that was kept")
 	}
 	got.Password, want.Password = vault.Secret{}, vault.Secret{}
-	want.ID = got.ID
+	if want.ID == (id.Mailbox{}) {
+		want.ID, want.Created = got.ID, got.Created
+	}
+	if !got.Since.Equal(want.Since) || !got.Created.Equal(want.Created) {
+		t.Errorf("since, created = %v, %v, want %v, %v", got.Since, got.Created, want.Since, want.Created)
+	}
+	got.Since, got.Created, want.Since, want.Created = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("mailbox = %+v, want %+v", got, want)
 	}
@@ -193,8 +204,8 @@ func roundTrips(t *testing.T, s Store, reopen func() Store) {
 	made.Host = "IMAP.example.org"
 	got := ensure(t, s, u, made)
 	wantSame(t, got, imap())
-	if got.ID == (id.Mailbox{}) {
-		t.Error("the mailbox has no id")
+	if got.ID == (id.Mailbox{}) || got.Created.IsZero() {
+		t.Error("the mailbox has no id or no age")
 	}
 	ensure(t, s, u, account.Mailbox{Protocol: "pop3", Host: "a", Port: 995})
 	boxes := mailboxes(t, reopen(), u)
@@ -202,6 +213,45 @@ func roundTrips(t *testing.T, s Store, reopen func() Store) {
 		t.Fatalf("mailboxes after a restart = %d, want both, the first made first", len(boxes))
 	}
 	wantSame(t, boxes[0], imap())
+}
+
+func changed(t *testing.T, s Store, reopen func() Store) {
+	u := ensureUser(t, s, "ann")
+	want := ensure(t, s, u, imap())
+	other := ensure(t, s, u, account.Mailbox{Protocol: "pop3", Host: "a", Port: 995})
+	want.Name, want.Port, want.Security, want.Label, want.Archive, want.AfterImport = "Home", 143, "starttls", "Old", false, "leave"
+	want.Folders, want.Password = []account.Folder{{Name: "Sent"}}, vault.NewSecret("correct horse")
+	want.History, want.Since, want.NewestFirst, want.PollEvery, want.Paused = "new", time.Time{}, false, 0, false
+	given := want
+	given.Host, given.Created = "IMAP.example.org", time.Time{}
+	ok(t, s.UpdateMailbox(t.Context(), u, given))
+	given.Password, given.Name, want.Name = vault.Secret{}, "Club", "Club"
+	ok(t, s.UpdateMailbox(t.Context(), u, given))
+	s = reopen()
+	got, err := s.Mailbox(t.Context(), u, want.ID)
+	ok(t, err)
+	wantSame(t, got, want)
+	wantSame(t, mailboxes(t, s, u)[0], want)
+	wantSame(t, mailboxes(t, s, u)[1], other)
+}
+
+func staysMaildrop(t *testing.T, s Store, _ func() Store) {
+	u := ensureUser(t, s, "ann")
+	box := ensure(t, s, u, imap())
+	for name, change := range map[string]func(*account.Mailbox){
+		"protocol": func(m *account.Mailbox) { m.Protocol = "pop3" },
+		"host":     func(m *account.Mailbox) { m.Host = "imap2.example.org" },
+		"port":     func(m *account.Mailbox) { m.Port = 10993 },
+		"username": func(m *account.Mailbox) { m.Username = "bob" },
+	} {
+		m := box
+		change(&m)
+		m.Name = "changed"
+		if err := s.UpdateMailbox(t.Context(), u, m); !errors.Is(err, account.ErrIdentity) {
+			t.Errorf("another %s: error = %v, want %v", name, err, account.ErrIdentity)
+		}
+	}
+	wantSame(t, mailboxes(t, s, u)[0], box)
 }
 
 func noPassword(t *testing.T, s Store, reopen func() Store) {
@@ -264,6 +314,9 @@ func apart(t *testing.T, s Store, _ func() Store) {
 	wantNone(t, err)
 	_, err = s.WipeMailbox(t.Context(), bob, box.ID)
 	wantNone(t, err)
+	_, err = s.Mailbox(t.Context(), bob, box.ID)
+	wantNone(t, err)
+	wantNone(t, s.UpdateMailbox(t.Context(), bob, box))
 	if got := ensure(t, s, bob, imap()).ID; got == box.ID {
 		t.Error("two users share a mailbox")
 	}
@@ -271,6 +324,9 @@ func apart(t *testing.T, s Store, _ func() Store) {
 	wantNone(t, err)
 	_, err = s.EnsureMailbox(t.Context(), nobody, imap())
 	wantNone(t, err)
+	_, err = s.Mailbox(t.Context(), nobody, box.ID)
+	wantNone(t, err)
+	wantNone(t, s.UpdateMailbox(t.Context(), nobody, box))
 	_, err = s.WipeUser(t.Context(), nobody)
 	wantNone(t, err)
 	_, err = s.WipeUser(t.Context(), bob)
@@ -288,6 +344,9 @@ func wipedMailbox(t *testing.T, s Store, reopen func() Store) {
 	}
 	_, err = s.WipeMailbox(t.Context(), u, box.ID)
 	wantNone(t, err)
+	_, err = s.Mailbox(t.Context(), u, box.ID)
+	wantNone(t, err)
+	wantNone(t, s.UpdateMailbox(t.Context(), u, box))
 	s = reopen()
 	if boxes := mailboxes(t, s, u); len(boxes) != 1 || boxes[0].ID != other.ID {
 		t.Errorf("mailboxes left = %d, want the other one", len(boxes))

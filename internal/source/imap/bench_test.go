@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -73,4 +74,45 @@ func BenchmarkList(b *testing.B) {
 	for b.Loop() {
 		list(b, src)
 	}
+}
+
+// What most polls are: nothing has changed. The server is in another process;
+// "cpu-us/op" is ours alone.
+func BenchmarkUnchangedPass(b *testing.B) {
+	cfg := elsewhere(b)
+	cfg.Keep = false
+	cpu(b, func() {
+		src, err := imap.New(cfg).Open(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if ok, err := src.Digest(b.Context(), io.Discard); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+		_ = src.Close(b.Context())
+	})
+}
+
+// The same exchange of lines and nothing else.
+func BenchmarkUnchangedBare(b *testing.B) {
+	cfg := elsewhere(b)
+	cpu(b, func() {
+		c := login(b, cfg)
+		c.do("SELECT INBOX")
+		c.do("UID SEARCH RETURN (ALL) DELETED")
+		c.do("LOGOUT")
+		_ = c.conn.Close()
+	})
+}
+
+// cpu reports the processor time of one operation of this process.
+func cpu(b *testing.B, do func()) {
+	var before, after syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+	for b.Loop() {
+		do()
+	}
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+	spent := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+	b.ReportMetric(float64(spent)/1000/float64(b.N), "cpu-us/op")
 }

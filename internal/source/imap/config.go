@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -38,11 +39,25 @@ type Config struct {
 	Since time.Time
 	// ReadOnly opens folders with EXAMINE: nothing can be deleted or flagged.
 	ReadOnly bool
-	Dial     *dial.Dialer
+	// Keep lets the first healthy Source that is closed leave its connection in
+	// the Dialer, for Park, instead of logging out.
+	Keep bool
+	// Look is after how long Parked.Wait asks for a look although it saw
+	// nothing; 0: 15 to 30 minutes. With several folders it is the time between
+	// polls: a connection waits for mail in one folder only, the first.
+	Look time.Duration
+	Dial *dial.Dialer
 }
 
 // Dialer opens Sources of one mailbox. It may be used by many goroutines.
-type Dialer struct{ cfg Config }
+type Dialer struct {
+	cfg Config
+
+	mu    sync.Mutex
+	kept  *resting // left by a Source, for Park
+	next  *resting // given back by Resume, for Open
+	shown snapshot // the first folder as it was last listed
+}
 
 // New makes a Dialer. What is wrong with the configuration is told by Open,
 // where every other error about the mailbox is told too.
@@ -111,10 +126,14 @@ func hasControl(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f }) >= 0
 }
 
-// Open connects, secures, logs in and gives the session.
+// Open connects, secures, logs in and gives the session; or gives one on the
+// connection that Resume, or a Source closed a moment ago, has left.
 func (d *Dialer) Open(ctx context.Context) (*Source, error) {
 	if f := d.cfg.check(); f != nil {
 		return nil, f
 	}
-	return open(ctx, d.cfg)
+	if r := d.take(); r != nil {
+		return d.reopen(ctx, r)
+	}
+	return d.open(ctx)
 }

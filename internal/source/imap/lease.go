@@ -19,23 +19,24 @@ type lease struct {
 	err error // the first that Read or Write gave
 }
 
-// newLease announces caps, followed by what the preamble had read ahead.
-// Capabilities decide what go-imap sends: it learns only of those we want
-// used, so it never writes folder names in an encoding the server has not
-// agreed to (IMAP4rev2 beside IMAP4rev1 means nothing before ENABLE).
-func newLease(conn net.Conn, p *preamble) *lease {
+// greeting announces what we want go-imap to use. Capabilities decide what
+// go-imap sends: it learns only of those, so it never writes folder names in an
+// encoding the server has not agreed to (IMAP4rev2 beside IMAP4rev1 means
+// nothing before ENABLE).
+func greeting(can abilities) []byte {
 	list := "IMAP4rev1"
-	if !p.caps["IMAP4REV1"] && p.caps["IMAP4REV2"] {
+	if can.all(onlyRev2) {
 		list = "IMAP4rev2"
 	}
-	for _, c := range []string{"ESEARCH", "LITERAL+", "LITERAL-"} {
-		if p.caps[c] {
-			list += " " + c
+	for _, c := range []struct {
+		can  abilities
+		name string
+	}{{esearch, " ESEARCH"}, {literalPlus, " LITERAL+"}, {literalMinus, " LITERAL-"}} {
+		if can.all(c.can) {
+			list += c.name
 		}
 	}
-	head := []byte("* PREAUTH [CAPABILITY " + list + "] logged in\r\n")
-	ahead, _ := p.r.Peek(p.r.Buffered())
-	return &lease{Conn: conn, head: append(head, ahead...)}
+	return []byte("* PREAUTH [CAPABILITY " + list + "] logged in\r\n")
 }
 
 func (l *lease) Read(b []byte) (int, error) {

@@ -57,9 +57,13 @@ func (s *Source) list(ctx context.Context, folder string, room int) ([]mail.Ref,
 	}
 	w := s.watch(ctx, listTime, "list a folder")
 	defer w.end()
-	if err := s.selectFolder(folder); err != nil {
-		return nil, err
+	if !s.fresh || s.folder != folder {
+		if err := s.selectFolder(folder); err != nil {
+			return nil, err
+		}
 	}
+	s.fresh = false
+	s.dialer.show(s.snapshot)
 	if s.exists == 0 {
 		return nil, nil
 	}
@@ -82,6 +86,10 @@ func (s *Source) list(ctx context.Context, folder string, room int) ([]mail.Ref,
 			return nil, err
 		}
 	}
+	if s.next > 0 { // what came since the folder was selected has been listed too
+		s.next = max(s.next, l.last+1)
+		s.dialer.show(s.snapshot)
+	}
 	return l.refs, l.order()
 }
 
@@ -91,7 +99,7 @@ func (s *Source) list(ctx context.Context, folder string, room int) ([]mail.Ref,
 // too old among them is left out by its INTERNALDATE. Only the first UID comes
 // back (RFC 4731): a plain SEARCH names all, in one line without limit.
 func (s *Source) firstUID() (imap.UID, error) {
-	if s.cfg.Since.IsZero() || !s.esearch {
+	if s.cfg.Since.IsZero() || !s.can.all(esearch) {
 		return 1, nil
 	}
 	data, err := s.client.UIDSearch(

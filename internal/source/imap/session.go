@@ -36,34 +36,35 @@ func fetchTime(n int64) time.Duration {
 
 // Source is one logged-in session. It is used by one goroutine at a time.
 type Source struct {
-	cfg     Config
-	raw     net.Conn // closing it ends every wait
-	guard   *dial.Conn
-	lease   *lease
-	client  *imapclient.Client
-	uidplus bool // RFC 4315
-	esearch bool // RFC 4731
+	cfg    Config
+	dialer *Dialer
+	raw    net.Conn // closing it ends every wait
+	hold   *hold    // the secured connection
+	guard  *dial.Conn
+	lease  *lease
+	client *imapclient.Client
+	can    abilities
 
-	folder   string // selected, "" if none
-	validity uint32
-	exists   uint32        // messages in it when it was selected
-	expunged atomic.Uint32 // and removed since, as go-imap's reader saw
+	snapshot               // the selected folder; its name is "" if there is none
+	fresh    bool          // it was selected for Digest, and nothing was done since
+	expunged atomic.Uint32 // messages removed since, as go-imap's reader saw
 
 	scratch []byte // for octets nobody wants
 
 	mu    sync.Mutex
 	cause *mail.Fault // why the Source is finished; nil: it is not
+	left  bool        // its connection belongs to somebody else by now
 }
 
 // open makes a session.
-func open(ctx context.Context, cfg Config) (*Source, error) {
-	raw, err := cfg.Dial.Dial(ctx, cfg.Host, cfg.Port)
+func (d *Dialer) open(ctx context.Context) (*Source, error) {
+	raw, err := d.cfg.Dial.Dial(ctx, d.cfg.Host, d.cfg.Port)
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg, raw: raw}
+	s := &Source{cfg: d.cfg, dialer: d, raw: raw}
 	if err := s.start(ctx); err != nil {
-		return nil, s.end(lost(cfg.Host, err))
+		return nil, s.end(lost(d.cfg.Host, err))
 	}
 	return s, nil
 }
@@ -82,14 +83,15 @@ func (s *Source) start(ctx context.Context) error {
 	if err := p.authenticate(s.cfg); err != nil {
 		return err
 	}
-	return s.handOver(p)
+	ahead, _ := p.r.Peek(p.r.Buffered())
+	can := p.abilities()
+	return s.handOver(can, append(greeting(can), ahead...))
 }
 
-// handOver gives the connection to go-imap.
-func (s *Source) handOver(p *preamble) error {
-	s.uidplus = p.caps["UIDPLUS"] || p.caps["IMAP4REV2"]
-	s.esearch = p.caps["ESEARCH"]
-	s.lease = newLease(s.guard, p)
+// handOver gives the connection to go-imap, which reads head first.
+func (s *Source) handOver(can abilities, head []byte) error {
+	s.can = can
+	s.lease = &lease{Conn: s.guard, head: head}
 	s.client = imapclient.New(s.lease, &imapclient.Options{
 		UnilateralDataHandler: &imapclient.UnilateralDataHandler{
 			Expunge: func(uint32) { s.expunged.Add(1) },
@@ -112,13 +114,16 @@ func (s *Source) greet(ctx context.Context) (*preamble, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.guard = dial.Guard(secure, dial.Limits{Total: maxAnswer})
+	s.hold = &hold{Conn: secure}
+	s.guard = guarded(s.hold)
 	p := newPreamble(s.cfg.Host, s.guard)
 	if s.cfg.Security == TLS {
 		return p, p.greet()
 	}
 	return p, nil
 }
+
+func guarded(conn net.Conn) *dial.Conn { return dial.Guard(conn, dial.Limits{Total: maxAnswer}) }
 
 // end finishes the Source for the reason f, unless it is finished, and gives
 // the reason that holds: the first one. Closing the connection below TLS ends
@@ -129,8 +134,10 @@ func (s *Source) end(f *mail.Fault) *mail.Fault {
 		s.cause = f
 	}
 	f = s.cause
+	if !s.left {
+		_ = s.raw.Close()
+	}
 	s.mu.Unlock()
-	_ = s.raw.Close()
 	return f
 }
 
@@ -217,11 +224,16 @@ func (s *Source) open(ref mail.Ref) error {
 
 // selectFolder opens a folder with SELECT or EXAMINE.
 func (s *Source) selectFolder(name string) error {
-	s.folder = ""
+	s.snapshot, s.fresh = snapshot{}, false
 	s.expunged.Store(0)
-	data, err := s.client.Select(name, &imap.SelectOptions{ReadOnly: s.cfg.ReadOnly}).Wait()
+	data, err := s.client.Select(name, &imap.SelectOptions{ReadOnly: s.cfg.ReadOnly, CondStore: s.can.all(condstore)}).Wait()
 	if err != nil {
-		if r, ok := answered(err); ok && r.noFolder(s.cfg.Host) {
+		r, ok := answered(err)
+		switch {
+		case ok && r.status == "BAD" && s.can.all(condstore): // it promised more than it can
+			s.can &^= condstore
+			return s.selectFolder(name)
+		case ok && r.noFolder(s.cfg.Host):
 			return &mail.Fault{Class: mail.Setup, Code: "folder_missing", Err: r,
 				Text: fmt.Sprintf("%s has no folder %q that can be opened", s.cfg.Host, name), Help: "choose another folder for this mailbox"}
 		}
@@ -231,7 +243,7 @@ func (s *Source) selectFolder(name string) error {
 		return &mail.Fault{Class: mail.Protocol, Code: "bad_listing",
 			Text: fmt.Sprintf("%s gives the folder %q no UIDVALIDITY", s.cfg.Host, name), Help: "use POP3 for this mailbox"}
 	}
-	s.folder, s.validity, s.exists = name, data.UIDValidity, data.NumMessages
+	s.snapshot = snapshot{folder: name, validity: data.UIDValidity, exists: data.NumMessages, next: uint32(data.UIDNext), modseq: data.HighestModSeq}
 	return nil
 }
 
@@ -247,17 +259,23 @@ func (r *refusal) noFolder(host string) bool {
 	return false
 }
 
-// Close logs out and frees the connection. Deletions have happened by then,
-// so its only errors would be about politeness: it gives none. It never sends
-// CLOSE, which would expunge what others have flagged.
+// Close logs out and frees the connection, or leaves it to the Dialer where
+// that is wanted. Deletions have happened by then, so its only errors would be
+// about politeness: it gives none. It never sends CLOSE, which would expunge
+// what others have flagged.
 func (s *Source) Close(ctx context.Context) error {
+	clear(s.scratch)
+	if s.cfg.Keep && s.leave() {
+		return nil
+	}
 	if s.ended() == nil {
 		w := s.watch(ctx, byeTime, "say good-bye")
 		_ = s.client.Logout().Wait()
 		w.end()
 	}
-	s.end(&mail.Fault{Class: mail.Transient, Code: "closed", Text: "the session has been closed"})
+	s.end(errClosed)
 	_ = s.client.Close()
-	clear(s.scratch)
 	return nil
 }
+
+var errClosed = &mail.Fault{Class: mail.Transient, Code: "closed", Text: "the session has been closed"}

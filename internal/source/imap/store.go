@@ -15,8 +15,11 @@ import (
 // EXPUNGE would also remove what others have flagged.
 func (s *Source) Delete(ctx context.Context, refs []mail.Ref) error {
 	return s.each(ctx, refs, "delete messages", func(uids imap.UIDSet) error {
-		if err := s.flag(uids, imap.FlagDeleted); err != nil || !s.uidplus {
+		if err := s.flag(uids, imap.FlagDeleted); err != nil || !s.can.all(uidplus) {
 			return err
+		}
+		if s.next == 0 { // their number is all we know this folder by
+			s.dialer.show(snapshot{folder: s.folder})
 		}
 		return s.client.UIDExpunge(uids).Close()
 	})

@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/smtp-sync/smtp-sync/internal/dial"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 )
 
@@ -20,7 +19,9 @@ import (
 // where it blocks on time.
 func piped(t testing.TB, answer func(w io.Writer, tag, command string)) *Source {
 	near, far := net.Pipe()
-	s := &Source{cfg: New(Config{Host: "mail.example"}).cfg, raw: near, guard: dial.Guard(near, dial.Limits{})}
+	d := New(Config{Host: "mail.example"})
+	s := &Source{cfg: d.cfg, dialer: d, raw: near, hold: &hold{Conn: near}}
+	s.guard = guarded(s.hold)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -41,7 +42,7 @@ func piped(t testing.TB, answer func(w io.Writer, tag, command string)) *Source 
 	if err := p.greet(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.handOver(p); err != nil {
+	if err := s.handOver(p.abilities(), greeting(p.abilities())); err != nil {
 		t.Fatal(err)
 	}
 	return s

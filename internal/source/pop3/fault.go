@@ -63,6 +63,17 @@ func (s *Source) refusal(r reply) error {
 	return s.authFailed(r, err)
 }
 
+// turnedAway turns -ERR in place of a greeting into a Fault. Nobody has given
+// a user name yet, so it is about the server or our address, and passes.
+func (s *Source) turnedAway(r reply) error {
+	err := s.refusal(r)
+	if mail.ClassOf(err) != mail.Login {
+		return err
+	}
+	return &mail.Fault{Class: mail.Transient, Code: "server_refuses", Err: fmt.Errorf("-ERR [%s] %s", r.code, s.quote(r.text)),
+		Text: s.host + " takes no connections for now: " + s.quote(r.text), Help: "it is tried again later; if it stays so, ask its operator"}
+}
+
 func (s *Source) authFailed(r reply, err error) error {
 	return &mail.Fault{Class: mail.Login, Code: "auth_failed", Err: err,
 		Text: s.host + " refused the login: " + s.quote(r.text), Help: "check user name and password; many providers want an app password"}

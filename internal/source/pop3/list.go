@@ -12,10 +12,15 @@ import (
 )
 
 // List yields every message of the maildrop, oldest first. The listing is
-// read and checked as a whole before the first one is yielded.
+// read and checked as a whole before the first one is yielded. After a Digest
+// it is the listing that was digested.
 func (s *Source) List(ctx context.Context) iter.Seq2[mail.Ref, error] {
 	return func(yield func(mail.Ref, error) bool) {
-		entries, err := s.listing(ctx)
+		entries, err := s.listed, error(nil)
+		if !s.digested || s.dead != nil {
+			entries, err = s.listing(ctx)
+		}
+		s.forget() // it is large, and asked for once
 		if err != nil {
 			yield(mail.Ref{}, err)
 			return

@@ -67,12 +67,28 @@ func TestRefusedLoginSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestRefusalAtTheGreetingIsUnderstood(t *testing.T) {
+// No user name has been given yet: it is not the user who has to act.
+func TestRefusalAtTheGreetingPasses(t *testing.T) {
 	t.Parallel()
-	s := start(t, pop3.TLS, pop3d.Faults{Greeting: "-ERR [SYS/TEMP] starting up"})
-	wantFault(t, s.openErr(t, nil), mail.Transient, "server_busy")
-	s.Misbehave(pop3d.Faults{Greeting: "-ERR too many connections from your address"})
-	wantFault(t, s.openErr(t, nil), mail.RateLimited, "too_many_logins")
+	for greeting, want := range map[string]struct {
+		class mail.Class
+		code  string
+	}{
+		"-ERR":                                          {mail.Transient, "server_refuses"},
+		"-ERR no":                                       {mail.Transient, "server_refuses"},
+		"-ERR [AUTH] go away":                           {mail.Transient, "server_refuses"},
+		"-ERR [SYS/PERM] your address is not welcome":   {mail.Transient, "server_refuses"},
+		"-ERR [SYS/TEMP] starting up":                   {mail.Transient, "server_busy"},
+		"-ERR [IN-USE] wait":                            {mail.RateLimited, "mailbox_locked"},
+		"-ERR too many connections from your address":   {mail.RateLimited, "too_many_logins"},
+		"-ERR [LOGIN-DELAY] one connection in a minute": {mail.RateLimited, "login_delay"},
+	} {
+		t.Run(greeting, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, pop3.TLS, pop3d.Faults{Greeting: greeting})
+			wantFault(t, s.openErr(t, nil), want.class, want.code)
+		})
+	}
 }
 
 func TestAnotherProtocolIsNamed(t *testing.T) {

@@ -96,7 +96,7 @@ func (s *Source) greet(ctx context.Context) error {
 		return &mail.Fault{Class: mail.Setup, Code: "not_pop3",
 			Text: s.host + " does not speak POP3 on this port", Help: "check host and port: 995 with TLS, 110 with STARTTLS"}
 	case !r.ok:
-		return s.refusal(r)
+		return s.turnedAway(r)
 	}
 	return s.askCapa()
 }

@@ -24,9 +24,12 @@ type Source struct {
 	highest int  // messages at the first STAT
 	marked  int  // messages marked for deletion
 	noUIDL  bool
-	noTop   bool
-	closed  bool
-	dead    error // why nothing more can be done; a Fault
+
+	digested bool // listed is what Digest read, for the List that follows
+	listed   []entry
+	noTop    bool
+	closed   bool
+	dead     error // why nothing more can be done; a Fault
 }
 
 // LoginDelay is the pause between logins that the server asks for (RFC 2449
@@ -47,6 +50,7 @@ func (s *Source) Delete(ctx context.Context, refs []mail.Ref) error {
 		return err
 	}
 	defer end()
+	s.forget()
 	var failed error
 	b := batch{s: s, refs: refs, verb: "DELE"}
 	for range refs {

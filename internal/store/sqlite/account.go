@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
@@ -74,107 +73,6 @@ func (s *Store) findUser(ctx context.Context, hash [32]byte) (user id.User, wipi
 		return none(err)
 	})
 	return user, wiping, err
-}
-
-// EnsureMailbox finds the mailbox of the same identity, as it is stored, or
-// makes it as m says. Its salt is made before its row: no mailbox is without.
-func (s *Store) EnsureMailbox(ctx context.Context, user id.User, m account.Mailbox) (box account.Mailbox, err error) {
-	err = s.inUser(ctx, user, func(u *userDB) error {
-		box, err = u.findMailbox(ctx, m.Identity())
-		if !errors.Is(err, account.ErrNone) {
-			return err
-		}
-		m.ID = id.New[id.Mailbox]()
-		row, err := u.mailboxRow(m)
-		if err != nil {
-			return err
-		}
-		if _, err := s.keys.CreateSalt(ctx, u.key, m.ID); err != nil {
-			return err
-		}
-		var made int64
-		err = u.write(ctx, func() (err error) {
-			made, err = u.q.InsertMailbox(context.Background(), row)
-			return err
-		})
-		if err != nil || made == 0 { // it failed, or somebody was faster
-			err = errors.Join(err, s.keys.DestroySalt(context.WithoutCancel(ctx), user, m.ID))
-		}
-		if err == nil {
-			box, err = u.findMailbox(ctx, m.Identity())
-		}
-		return err
-	})
-	return box, err
-}
-
-func (u *userDB) findMailbox(ctx context.Context, i account.Identity) (m account.Mailbox, err error) {
-	err = u.read(ctx, func(ctx context.Context) error {
-		r, err := u.q.MailboxByIdentity(ctx, userdb.MailboxByIdentityParams{
-			Protocol: i.Protocol, Host: i.Host, Service: int64(i.Service), Username: i.Username,
-		})
-		if err == nil {
-			m, err = u.mailbox(r)
-		}
-		return none(err)
-	})
-	return m, err
-}
-
-// Mailboxes gives a user's mailboxes, in the order of their making.
-func (s *Store) Mailboxes(ctx context.Context, user id.User) (out []account.Mailbox, err error) {
-	err = s.inUser(ctx, user, func(u *userDB) error {
-		return u.read(ctx, func(ctx context.Context) error {
-			rows, err := u.q.Mailboxes(ctx)
-			if err != nil {
-				return err
-			}
-			for _, r := range rows {
-				m, err := u.mailbox(r)
-				if err != nil {
-					return err
-				}
-				out = append(out, m)
-			}
-			return nil
-		})
-	})
-	return out, err
-}
-
-func (u *userDB) place(table, column string, row []byte) vault.Place {
-	return vault.Place{Table: table, Column: column, Row: string(row), User: u.key.User()}
-}
-
-func (u *userDB) mailboxRow(m account.Mailbox) (userdb.InsertMailboxParams, error) {
-	i := m.Identity()
-	folders, err := json.Marshal(m.Folders)
-	r := userdb.InsertMailboxParams{
-		ID: m.ID[:], Protocol: i.Protocol, Host: i.Host, Service: int64(i.Service), Username: i.Username,
-		Name: m.Name, Port: int64(m.Port), Security: m.Security, Folders: string(folders), Label: m.Label, AfterImport: m.AfterImport,
-	}
-	if m.Archive {
-		r.Archive = 1
-	}
-	if !m.Password.Empty() {
-		r.Password = u.key.Seal(u.place("mailboxes", "password", m.ID[:]), m.Password)
-	}
-	return r, err
-}
-
-func (u *userDB) mailbox(r userdb.Mailbox) (account.Mailbox, error) {
-	m := account.Mailbox{
-		ID: id.Mailbox(r.ID), Name: r.Name, Protocol: r.Protocol, Host: r.Host, Port: int(r.Port), Security: r.Security,
-		Username: r.Username, Label: r.Label, Archive: r.Archive != 0, AfterImport: r.AfterImport,
-	}
-	err := json.Unmarshal([]byte(r.Folders), &m.Folders)
-	if err != nil {
-		return m, fmt.Errorf("folders: %w", err)
-	}
-	if len(r.Password) > 0 {
-		m.Password, err = u.key.Open(u.place("mailboxes", "password", r.ID), r.Password)
-	}
-	return m, err
 }
 
 // PutGrant keeps what Google gave; it replaces what was kept before.

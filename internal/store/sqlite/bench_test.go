@@ -3,6 +3,7 @@ package sqlite
 import (
 	"crypto/rand"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
@@ -55,6 +58,51 @@ func benchmarkImport(b *testing.B, callers int) {
 	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "imports/s")
 	b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N), "cpu-µs/import")
 	runtime.KeepAlive(s)
+}
+
+// BenchmarkPoll does what a poll that finds nothing needs of the store: the
+// mailbox with its password and state, the grant, the claims and the keys.
+func BenchmarkPoll(b *testing.B) {
+	for name, handles := range map[string]int{"warm": 2, "cold": 1} {
+		b.Run(name, func(b *testing.B) { benchmarkPoll(b, handles) })
+	}
+}
+
+// benchmarkPoll polls two users by turns.
+func benchmarkPoll(b *testing.B, handles int) {
+	s := openStore(b, b.TempDir(), Options{Exclusive: true, Handles: handles})
+	var users [2]id.User
+	var boxes [2]id.Mailbox
+	for i := range users {
+		users[i] = newUser(b, s, strconv.Itoa(i))
+		m, err := s.EnsureMailbox(b.Context(), users[i], account.Mailbox{Protocol: "pop3", Host: "pop.example.org", Port: 995,
+			Username: "somebody", Password: vault.NewSecret("password")})
+		ok(b, err)
+		boxes[i] = m.ID
+		ok(b, s.PutGrant(b.Context(), users[i], account.Grant{RefreshToken: vault.NewSecret("token"), Email: "a@example.org", Sub: "1"}))
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	cpu := cpuTime()
+	for n := range b.N {
+		poll(b, s, users[n%2], boxes[n%2])
+	}
+	b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N), "cpu-µs/poll")
+}
+
+func poll(b *testing.B, s *Store, u id.User, box id.Mailbox) {
+	_, err := s.Grant(b.Context(), u)
+	ok(b, err)
+	_, _, err = s.Load(b.Context(), u, box)
+	ok(b, err)
+	o, err := s.Own(b.Context(), u)
+	ok(b, err)
+	l, err := o.Ledger(b.Context(), box)
+	ok(b, err)
+	_, err = l.Claims(b.Context())
+	ok(b, err)
+	_, err = s.Keys(b.Context(), u, box)
+	ok(b, err)
 }
 
 func cpuTime() time.Duration {

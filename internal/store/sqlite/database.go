@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/driver"
@@ -41,14 +42,13 @@ type database struct {
 	path   string
 	forget func() // the key
 	pool   *sql.DB
-	cold   *sql.Conn     // for generated methods
+	cold   *prepared     // for generated methods
 	conn   *sqlite3.Conn // the same connection, for prepared statements
-	stmts  []*sqlite3.Stmt
-	begin  *sqlite3.Stmt
-	commit *sqlite3.Stmt
+	stmts  map[*statement]*sqlite3.Stmt
 	// began runs first in every transaction.
-	began func() error
-	mu    sync.Mutex // for conn, and all that is prepared on it
+	began   func() error
+	observe func(took time.Duration, writes int) // nil: nobody does
+	mu      sync.Mutex                           // for conn, and all that is prepared on it
 
 	queue queue
 }
@@ -56,7 +56,7 @@ type database struct {
 // openDatabase opens the file at path, which must exist unless create, and
 // brings it to the schema of this release.
 func openDatabase(ctx context.Context, path string, key vault.Secret, s schema, create bool) (_ *database, err error) {
-	d := &database{path: path, began: func() error { return nil }}
+	d := &database{path: path, stmts: map[*statement]*sqlite3.Stmt{}, began: func() error { return nil }}
 	d.queue.still.L = &d.queue.mu
 	defer func() {
 		if err != nil {
@@ -81,10 +81,12 @@ func openDatabase(ctx context.Context, path string, key vault.Secret, s schema, 
 	if err = s.upgrade(ctx, d.pool, path); err != nil {
 		return nil, err
 	}
-	if d.cold, err = d.pool.Conn(ctx); err != nil {
+	c, err := d.pool.Conn(ctx)
+	if err != nil {
 		return nil, err
 	}
-	err = d.cold.Raw(func(c any) error {
+	d.cold = &prepared{conn: c, stmts: map[string]*sql.Stmt{}}
+	err = c.Raw(func(c any) error {
 		d.conn = c.(driver.Conn).Raw()
 		return nil
 	})
@@ -92,8 +94,7 @@ func openDatabase(ctx context.Context, path string, key vault.Secret, s schema, 
 		return nil, err
 	}
 	d.conn.SetInterrupt(context.Background())
-	d.begin, d.commit = d.prepare(&err, "BEGIN IMMEDIATE"), d.prepare(&err, "COMMIT")
-	return d, err
+	return d, nil
 }
 
 // makeFiles makes the files of a database, which SQLite would make readable for
@@ -111,18 +112,6 @@ func makeFiles(path string, create bool) error {
 		f.Close()
 	}
 	return nil
-}
-
-// prepare prepares a statement for the life of the connection. The first error
-// is kept in err, and then nothing more is done.
-func (d *database) prepare(err *error, sql string) *sqlite3.Stmt {
-	if *err != nil {
-		return nil
-	}
-	s, _, e := d.conn.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
-	*err = e
-	d.stmts = append(d.stmts, s)
-	return s
 }
 
 // read runs f while nobody else uses the connection.
@@ -157,7 +146,7 @@ func (d *database) release() error {
 	}
 	d.conn, d.stmts = nil, nil
 	if d.cold != nil {
-		errs = append(errs, d.cold.Close())
+		errs = append(errs, d.cold.close())
 	}
 	if d.pool != nil {
 		errs = append(errs, d.pool.Close())

@@ -85,7 +85,7 @@ func (h *handles) acquire(user id.User) (u *handle, old []*handle, err error) {
 	for e := h.order.Back(); e != nil && len(h.open) > h.most; {
 		o := e.Value.(*handle)
 		e = e.Prev()
-		if o.uses == 0 {
+		if o.uses == 0 && !o.gone { // who is being wiped is not to be opened anew
 			h.drop(o)
 			if o.db != nil {
 				old = append(old, o)
@@ -116,7 +116,6 @@ func (h *handles) release(u *handle) {
 // and closes it. forget lets the name be used again.
 func (h *handles) retire(user id.User) (forget func(), err error) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	u := h.open[user]
 	if u == nil {
 		u = &handle{user: user}
@@ -127,9 +126,11 @@ func (h *handles) retire(user id.User) (forget func(), err error) {
 	for u.uses > 0 {
 		h.idle.Wait()
 	}
-	if u.db != nil {
-		err = u.db.close()
-		u.db = nil
+	db := u.db
+	u.db = nil
+	h.mu.Unlock() // a database takes a while to close; others have work
+	if db != nil {
+		err = db.close()
 	}
 	return func() {
 		h.mu.Lock()

@@ -123,10 +123,10 @@ func (q *queue) close() {
 func (d *database) apply(batch []*write) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	err := d.transaction(batch)
+	err := d.observed(batch)
 	if err != nil && len(batch) > 1 {
 		for i, w := range batch {
-			if err := d.transaction(batch[i : i+1]); err != nil {
+			if err := d.observed(batch[i : i+1]); err != nil {
 				w.err = err
 			}
 		}
@@ -138,10 +138,20 @@ func (d *database) apply(batch []*write) {
 	}
 }
 
+// observed does a transaction and tells whoever observes.
+func (d *database) observed(batch []*write) error {
+	if d.observe == nil {
+		return d.transaction(batch)
+	}
+	began := time.Now()
+	defer func() { d.observe(time.Since(began), len(batch)) }()
+	return d.transaction(batch)
+}
+
 // transaction does a batch or none of it. A write that is refused has changed
 // nothing and does not disturb the others.
 func (d *database) transaction(batch []*write) error {
-	err := d.begin.Exec()
+	err := d.bind(sqlBegin).exec()
 	if err != nil {
 		return err
 	}
@@ -155,7 +165,7 @@ func (d *database) transaction(batch []*write) error {
 		}
 	}
 	if err == nil {
-		err = d.commit.Exec()
+		err = d.bind(sqlCommit).exec()
 	}
 	if err != nil && !d.conn.GetAutocommit() {
 		// What it says does not matter: the transaction is over either way.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/systemdb"
@@ -15,6 +16,9 @@ import (
 type Options struct {
 	Exclusive bool // take the data directory: serve, sync, demo, migrate
 	Handles   int  // users' databases kept open, 0: 1,024; about 0.35 MB each
+	// Observe, if any, is told of each transaction how long it took and of how
+	// many writes it was. It must not block.
+	Observe func(took time.Duration, writes int)
 }
 
 // Store is a data directory. It may be used by many goroutines at once.
@@ -26,12 +30,18 @@ type Store struct {
 	q      *systemdb.Queries
 	index  *vault.SystemKeys
 	users  handles
+
+	observe func(time.Duration, int)
+
+	making keyed // a mailbox while it is made: its row in the wheel comes first
+	saving keyed // its state
+	marks  marks
 }
 
 // Open opens the data directory dir, which is made if need be, with the keys
 // in keys. With Exclusive, wipes that a crash interrupted are finished first.
 func Open(ctx context.Context, dir string, keys *vault.Store, o Options) (_ *Store, err error) {
-	s := &Store{dir: dir, keys: keys}
+	s := &Store{dir: dir, keys: keys, observe: o.Observe}
 	defer func() {
 		if err != nil {
 			_ = s.Close()
@@ -58,6 +68,7 @@ func Open(ctx context.Context, dir string, keys *vault.Store, o Options) (_ *Sto
 	if s.system, err = openDatabase(ctx, path, s.index.PageKey(), systemSchema, true); err != nil {
 		return nil, err
 	}
+	s.system.observe = s.observe
 	s.q = systemdb.New(s.system.cold)
 	if o.Exclusive {
 		err = s.finishWipes(ctx)
@@ -84,14 +95,13 @@ func (s *Store) userFile(user id.User) string {
 }
 
 // Keys gives the hashes of one mailbox (bridge.Keys).
-func (s *Store) Keys(ctx context.Context, user id.User, box id.Mailbox) (*vault.MailboxKeys, error) {
-	k, err := s.keys.User(ctx, user)
-	if err != nil {
-		return nil, err
-	}
-	salt, err := s.keys.Salt(ctx, k, box)
-	if err != nil {
-		return nil, err
-	}
-	return k.MailboxKeys(salt), nil
+func (s *Store) Keys(ctx context.Context, user id.User, box id.Mailbox) (k *vault.MailboxKeys, err error) {
+	err = s.inUser(ctx, user, func(u *userDB) error {
+		salt, err := s.keys.Salt(ctx, u.key, box)
+		if err == nil {
+			k = u.key.MailboxKeys(salt)
+		}
+		return err
+	})
+	return k, err
 }

@@ -125,7 +125,7 @@ func TestFailureHitsOnlyItsOwnWrite(t *testing.T) {
 		good := func() *write {
 			k := octets(newKey())
 			return &write{turn: make(chan bool, 1), do: func() error {
-				return bind(d.hot.record).int(l.n).blob(k[:]).int(2).int(0).blob(k[:]).exec()
+				return d.bind(sqlRecord).int(l.n).blob(k[:]).int(2).int(0).blob(k[:]).exec()
 			}}
 		}
 		bad := &write{turn: make(chan bool, 1), do: func() error { return d.conn.Exec("SELECT * FROM nowhere") }}

@@ -19,12 +19,6 @@ type userDB struct {
 	key   *vault.UserKey
 	q     *userdb.Queries
 	epoch int64 // the fence, as read by the transaction under way
-	hot   hot
-}
-
-// hot are the statements of every import, prepared.
-type hot struct {
-	epoch, tries, claim, dropFailed, dropClaim, settle, record, audit *sqlite3.Stmt
 }
 
 // openUser opens a user's database; errGone if there is none (any more).
@@ -44,75 +38,16 @@ func (s *Store) openUser(ctx context.Context, user id.User, create bool) (*userD
 		return nil, err
 	}
 	u := &userDB{database: d, key: key, q: userdb.New(d.cold)}
-	u.hot = hot{
-		epoch:      d.prepare(&err, userdb.Epoch),
-		tries:      d.prepare(&err, userdb.FailedTries),
-		claim:      d.prepare(&err, userdb.InsertClaim),
-		dropFailed: d.prepare(&err, userdb.DropFailed),
-		dropClaim:  d.prepare(&err, userdb.DropClaim),
-		settle:     d.prepare(&err, userdb.Settle),
-		record:     d.prepare(&err, userdb.Record),
-		audit:      d.prepare(&err, userdb.InsertAudit),
-	}
-	if err != nil {
-		return nil, errors.Join(fault(path, err), d.close())
-	}
-	d.began = u.readEpoch
+	d.began, d.observe = u.readEpoch, s.observe
 	return u, nil
 }
 
 // readEpoch reads the fence; it begins every transaction.
 func (u *userDB) readEpoch() error {
-	found := u.hot.epoch.Step()
-	if found {
-		u.epoch = u.hot.epoch.ColumnInt64(0)
+	found := false
+	err := u.bind(sqlEpoch).each(func(r *sqlite3.Stmt) { u.epoch, found = r.ColumnInt64(0), true })
+	if err == nil && !found {
+		err = sqlite3.CORRUPT
 	}
-	if err := u.hot.epoch.Reset(); err != nil {
-		return err
-	}
-	if !found {
-		return sqlite3.CORRUPT
-	}
-	return nil
-}
-
-// binder binds the values of a statement one after the other, from ?1 on.
-type binder struct {
-	s   *sqlite3.Stmt
-	n   int
-	err error
-}
-
-func bind(s *sqlite3.Stmt) binder { return binder{s: s} }
-
-func (b binder) int(v int64) binder {
-	b.n++
-	if b.err == nil {
-		b.err = b.s.BindInt64(b.n, v)
-	}
-	return b
-}
-
-func (b binder) blob(v []byte) binder {
-	b.n++
-	if b.err == nil {
-		b.err = b.s.BindBlob(b.n, v)
-	}
-	return b
-}
-
-func (b binder) text(v string) binder {
-	b.n++
-	if b.err == nil {
-		b.err = b.s.BindText(b.n, v)
-	}
-	return b
-}
-
-// exec runs the statement.
-func (b binder) exec() error {
-	if b.err != nil {
-		return b.err
-	}
-	return b.s.Exec()
+	return err
 }

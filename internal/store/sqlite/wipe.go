@@ -13,9 +13,9 @@ import (
 
 // scrub empties the WAL, so that what secure_delete has overwritten in the
 // database is not left there either.
-func (u *userDB) scrub(ctx context.Context) error {
-	return u.read(ctx, func(context.Context) error {
-		_, _, err := u.conn.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
+func (d *database) scrub(ctx context.Context) error {
+	return d.read(ctx, func(context.Context) error {
+		_, _, err := d.conn.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
 		return err
 	})
 }
@@ -40,10 +40,19 @@ func (s *Store) WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (
 		err = u.write(ctx, func() error {
 			return u.alone(func() error { return u.wipeRows(n, w.Rows) })
 		})
+		if err == nil {
+			err = u.scrub(ctx)
+		}
 		if err != nil {
 			return err
 		}
-		return u.scrub(ctx)
+		// The wheel's row comes last: as long as it is there, what a crash leaves is
+		// found by Load.
+		w.Rows["wheel"], err = s.unregister(ctx, user, box)
+		if err == nil {
+			err = s.system.scrub(ctx)
+		}
+		return err
 	})
 	return w, err
 }
@@ -53,7 +62,8 @@ func (u *userDB) wipeRows(n int64, rows map[string]int64) error {
 		table string
 		wipe  func(context.Context, int64) (int64, error)
 	}{
-		{"claims", u.q.WipeClaims}, {"entries", u.q.WipeEntries}, {"audit", u.q.WipeAudit}, {"mailboxes", u.q.WipeMailbox},
+		{"claims", u.q.WipeClaims}, {"entries", u.q.WipeEntries}, {"audit", u.q.WipeAudit}, {"schedule", u.q.WipeSchedule},
+		{"mailboxes", u.q.WipeMailbox},
 	} {
 		gone, err := step.wipe(context.Background(), n)
 		if err != nil {
@@ -92,15 +102,24 @@ func (s *Store) WipeUser(ctx context.Context, user id.User) (w account.Wiped, er
 	}
 	err = s.system.write(ctx, func() error {
 		return s.system.alone(func() error {
-			quota, err := s.q.DeleteUserQuota(context.Background(), user[:])
-			if err != nil {
-				return err
+			for _, step := range []struct {
+				table string
+				wipe  func(context.Context, []byte) (int64, error)
+			}{
+				{"quota_user_day", s.q.DeleteUserQuota}, {"wheel", s.q.UnregisterUser}, {"users", s.q.DeleteUser},
+			} {
+				gone, err := step.wipe(context.Background(), user[:])
+				if err != nil {
+					return err
+				}
+				w.Rows[step.table] = gone
 			}
-			users, err := s.q.DeleteUser(context.Background(), user[:])
-			w.Rows["quota_user_day"], w.Rows["users"] = quota, users
-			return err
+			return nil
 		})
 	})
+	if err == nil {
+		err = s.system.scrub(ctx)
+	}
 	return w, err
 }
 
@@ -110,8 +129,8 @@ func (s *Store) countRows(ctx context.Context, user id.User) map[string]int64 {
 	_ = s.inUser(ctx, user, func(u *userDB) error {
 		return u.read(ctx, func(ctx context.Context) error {
 			n, err := u.q.CountRows(ctx)
-			rows["mailboxes"], rows["entries"], rows["claims"] = n.Mailboxes, n.Entries, n.Claims
-			rows["audit"], rows["grants"] = n.Audit, n.Grants
+			rows["mailboxes"], rows["schedule"], rows["entries"] = n.Mailboxes, n.Schedule, n.Entries
+			rows["claims"], rows["audit"], rows["grants"] = n.Claims, n.Audit, n.Grants
 			return err
 		})
 	})

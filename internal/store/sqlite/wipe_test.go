@@ -3,12 +3,15 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/xts"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
@@ -117,17 +120,19 @@ func TestWipedUserLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := openStore(t, dir, Options{Exclusive: true})
-	u, l, _ := fillWithMarkers(t, s)
+	u, l, box := fillWithMarkers(t, s)
 	copied, err := os.ReadFile(s.userFile(u)) // a backup that survives
 	ok(t, err)
 	w, err := s.WipeUser(t.Context(), u)
 	ok(t, err)
-	want := map[string]int64{"users": 1, "mailboxes": 1, "entries": 1, "claims": 1, "audit": 1, "grants": 1}
+	want := map[string]int64{"users": 1, "mailboxes": 1, "entries": 1, "claims": 1, "audit": 1, "grants": 1, "schedule": 1, "wheel": 1}
 	for table, n := range want {
 		if w.Rows[table] != n {
 			t.Errorf("receipt: %d rows of %s, want %d", w.Rows[table], table, n)
 		}
 	}
+	wantOutOfSystem(t, s, u[:])
+	wantOutOfSystem(t, s, box[:])
 	files, err := filepath.Glob(s.userFile(u) + "*")
 	ok(t, err)
 	if len(files) != 0 {
@@ -143,6 +148,30 @@ func TestWipedUserLeavesNothing(t *testing.T) {
 	ok(t, os.WriteFile(s.userFile(u), copied, 0o600))
 	_, err = s.Mailboxes(t.Context(), u)
 	wantFault(t, err, mail.Setup, "key_missing")
+}
+
+// wantOutOfSystem reads the system database as the disk has it, decrypted: an id
+// must be on none of its pages, in use or free, and the WAL must be empty.
+func wantOutOfSystem(t *testing.T, s *Store, id []byte) {
+	t.Helper()
+	path := filepath.Join(s.dir, "system.db")
+	if i, err := os.Stat(path + "-wal"); err != nil || i.Size() != 0 {
+		t.Errorf("the WAL of the system database is not empty: %v", err)
+	}
+	b, err := os.ReadFile(path)
+	ok(t, err)
+	c, err := xts.NewCipher(aes.NewCipher, s.index.PageKey().Reveal())
+	ok(t, err)
+	const sector = 512
+	for n := 0; n < len(b)/sector; n++ {
+		c.Decrypt(b[n*sector:][:sector], b[n*sector:][:sector], uint64(n))
+	}
+	if !bytes.HasPrefix(b, []byte("SQLite format 3")) {
+		t.Fatal("the system database did not decrypt")
+	}
+	if bytes.Contains(b, id) {
+		t.Errorf("the system database still has %x", id)
+	}
 }
 
 func TestWipeIsFinishedAfterACrash(t *testing.T) {
@@ -175,11 +204,12 @@ func TestWipedMailboxLeavesNothing(t *testing.T) {
 	if i, err := os.Stat(s.userFile(u) + "-wal"); err != nil || i.Size() != 0 {
 		t.Errorf("the WAL is not empty: %v", err)
 	}
-	for _, table := range []string{"mailboxes", "entries", "claims", "audit"} {
+	for _, table := range []string{"mailboxes", "schedule", "wheel", "entries", "claims", "audit"} {
 		if w.Rows[table] != 1 {
 			t.Errorf("receipt: %d rows of %s, want 1", w.Rows[table], table)
 		}
 	}
+	wantOutOfSystem(t, s, box[:])
 	for name, err := range map[string]error{"claim": l.Claim(t.Context(), newClaim("x")), "record": record(t, l, newKey())} {
 		if !errors.Is(err, ledger.ErrFenced) {
 			t.Errorf("%s in a wiped mailbox: %v, want %v", name, err, ledger.ErrFenced)

@@ -41,6 +41,7 @@ func (c *session) Status(name string, _ *imap.StatusOptions) (*imap.StatusData, 
 	if f == nil {
 		return nil, errNoFolder
 	}
+	c.srv.count("STATUS")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n, unseen := uint32(len(f.messages)), uint32(0)

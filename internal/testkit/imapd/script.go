@@ -20,10 +20,14 @@ type Script struct {
 	TLS      *tls.Config
 	StartTLS bool
 
-	Greeting string          // without CRLF; "": * OK
-	Caps     string          // "": IMAP4rev1 UIDPLUS SASL-IR AUTH=PLAIN LITERAL+
-	Validity uint32          // UIDVALIDITY; 0: 1
-	Messages []ScriptMessage // by ascending UID
+	Greeting  string // without CRLF; "": * OK
+	Caps      string // "": IMAP4rev1 UIDPLUS SASL-IR AUTH=PLAIN LITERAL+ IDLE
+	Validity  uint32 // UIDVALIDITY; 0: 1
+	NoUIDNext bool   // SELECT and STATUS do not tell it
+	ModSeq    uint64 // HIGHESTMODSEQ; 0: not told. Caps must name CONDSTORE
+	Mute      bool   // IDLE is answered, but nothing is ever told in it
+	// Messages by ascending UID; once it serves, Deliver adds to them.
+	Messages []ScriptMessage
 	// On is asked first for every command; true: it has answered. It is called
 	// by the goroutine of the connection.
 	On func(w *Wire, c Command) bool
@@ -32,6 +36,7 @@ type Script struct {
 	mu     sync.Mutex
 	open   map[net.Conn]struct{}
 	l      net.Listener
+	idle   map[*Wire]bool // in IDLE
 	log    []string
 	closed bool
 }
@@ -55,6 +60,7 @@ type Wire struct {
 	script *Script
 	conn   net.Conn
 	r      *bufio.Reader
+	shown  int // messages the client knows of
 }
 
 // Listen serves on a free port of 127.0.0.1 and gives the address.
@@ -64,6 +70,7 @@ func (s *Script) Listen() (string, error) {
 		return "", err
 	}
 	s.open = map[net.Conn]struct{}{}
+	s.idle = map[*Wire]bool{}
 	s.l = l
 	s.wg.Go(func() {
 		for {
@@ -186,7 +193,7 @@ func (w *Wire) Default(c Command) {
 	s := w.script
 	switch c.Name {
 	case "CAPABILITY":
-		caps := orElse(s.Caps, "IMAP4rev1 UIDPLUS SASL-IR AUTH=PLAIN LITERAL+")
+		caps := orElse(s.Caps, "IMAP4rev1 UIDPLUS SASL-IR AUTH=PLAIN LITERAL+ IDLE")
 		if _, secure := w.conn.(*tls.Conn); s.StartTLS && !secure {
 			caps += " STARTTLS"
 		}
@@ -195,7 +202,15 @@ func (w *Wire) Default(c Command) {
 		w.Upgrade(c, "")
 		return
 	case "SELECT", "EXAMINE":
-		w.Send(fmt.Sprintf("* %d EXISTS\r\n* OK [UIDVALIDITY %d] valid\r\n", len(s.Messages), max(s.Validity, 1)))
+		w.opened()
+	case "STATUS":
+		w.status(c)
+	case "UID SEARCH":
+		w.Send("* SEARCH\r\n")
+	case "IDLE":
+		if w.Idle(c, "") != nil {
+			return
+		}
 	case "UID FETCH":
 		w.fetch(c)
 	case "LOGOUT":
@@ -209,7 +224,7 @@ func (w *Wire) Default(c Command) {
 
 func (w *Wire) fetch(c Command) {
 	set, items, _ := strings.Cut(c.Args, " ")
-	for i, m := range w.script.Messages {
+	for i, m := range w.script.messages() {
 		if !inSet(set, m.UID) {
 			continue
 		}
@@ -227,7 +242,7 @@ func (w *Wire) fetch(c Command) {
 
 // Answer is the FETCH response with the whole i-th message.
 func (s *Script) Answer(i int) string {
-	m := s.Messages[i]
+	m := s.messages()[i]
 	return fmt.Sprintf("* %d FETCH (UID %d BODY[] {%d}\r\n%s)\r\n", i+1, m.UID, len(m.Body), m.Body)
 }
 

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
@@ -20,6 +21,9 @@ type Options struct {
 	AllowPlain bool
 	// Without leaves these capabilities out: UIDPLUS, ESEARCH.
 	Without []string
+	// Mute lets clients IDLE and never tells them anything, as Exchange Online
+	// does now and then.
+	Mute bool
 }
 
 // Server serves mailboxes from memory. Its methods may be used by many
@@ -28,6 +32,8 @@ type Server struct {
 	opt  Options
 	imap *imapserver.Server
 	wg   sync.WaitGroup
+
+	idling atomic.Int64
 
 	mu    sync.Mutex
 	users map[string]*User
@@ -74,8 +80,11 @@ func (s *Server) user(name string) *User {
 	return s.users[name]
 }
 
-// Seen counts how often a command has been carried out: LOGIN, SELECT, FETCH,
-// SEARCH, STORE, EXPUNGE.
+// Idling counts the connections that are in IDLE now.
+func (s *Server) Idling() int { return int(s.idling.Load()) }
+
+// Seen counts how often a command has been carried out: LOGIN, SELECT, STATUS,
+// FETCH, SEARCH, STORE, EXPUNGE, IDLE.
 func (s *Server) Seen(command string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

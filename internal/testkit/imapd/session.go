@@ -116,12 +116,28 @@ func (c *session) Poll(w *imapserver.UpdateWriter, allowExpunge bool) error {
 	return c.view.Poll(w, allowExpunge)
 }
 
+// Idle tells of every change of the folder, also of those between the last
+// command and this one: imapserver's own would keep them until the next.
 func (c *session) Idle(w *imapserver.UpdateWriter, stop <-chan struct{}) error {
-	if c.view == nil {
+	c.srv.count("IDLE")
+	c.srv.idling.Add(1)
+	defer c.srv.idling.Add(-1)
+	if c.view == nil || c.srv.opt.Mute {
 		<-stop
 		return nil
 	}
-	return c.view.Idle(w, stop)
+	changed := c.folder.subscribe()
+	defer c.folder.unsubscribe(changed)
+	for {
+		if err := c.view.Poll(w, true); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-stop:
+			return nil
+		}
+	}
 }
 
 // Store changes flags.

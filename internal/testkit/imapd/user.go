@@ -30,7 +30,36 @@ type folder struct {
 
 	mu       sync.Mutex
 	next     imap.UID
-	messages []*message // by ascending UID
+	messages []*message             // by ascending UID
+	watchers map[chan struct{}]bool // clients in IDLE
+}
+
+// subscribe gives a channel that has something in it after a change.
+func (f *folder) subscribe() chan struct{} {
+	changed := make(chan struct{}, 1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.watchers == nil {
+		f.watchers = map[chan struct{}]bool{}
+	}
+	f.watchers[changed] = true
+	return changed
+}
+
+func (f *folder) unsubscribe(changed chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.watchers, changed)
+}
+
+// changedLocked wakes the clients in IDLE. The tracker knows what to say.
+func (f *folder) changedLocked() {
+	for w := range f.watchers {
+		select {
+		case w <- struct{}{}:
+		default: // it has been told, and has not looked yet
+		}
+	}
 }
 
 // A message is immutable but for its flags.
@@ -79,6 +108,7 @@ func (u *User) DeliverFrom(folder string, received time.Time, size int64, open f
 	f.next++
 	f.messages = append(f.messages, m)
 	f.tracker.QueueNumMessages(uint32(len(f.messages)))
+	f.changedLocked()
 	return uint32(m.uid)
 }
 
@@ -108,6 +138,12 @@ func (u *User) Flags(folder string, uid uint32) []string {
 		}
 	}
 	return nil
+}
+
+// ClearFlag takes a flag away as another client would.
+func (u *User) ClearFlag(folder string, uid uint32, flag string) {
+	f := u.folder(folder)
+	f.store(imap.UIDSetNum(imap.UID(uid)), nil, func(m *message) { delete(m.flags, imap.Flag(flag)) })
 }
 
 // SetFlag sets a flag as another client would.
@@ -146,6 +182,7 @@ func (f *folder) store(set imap.NumSet, view *imapserver.SessionTracker, change 
 		change(m)
 		f.tracker.QueueMessageFlags(seq, m.uid, m.flagList(), view)
 	})
+	f.changedLocked()
 }
 
 // eachLocked calls do for the messages of a set of UIDs, or of message
@@ -179,4 +216,5 @@ func (f *folder) removeLocked(which func(*message) bool) {
 			f.tracker.QueueExpunge(uint32(i) + 1)
 		}
 	}
+	f.changedLocked()
 }

@@ -21,4 +21,21 @@ CREATE TABLE quota_user_day (
     PRIMARY KEY (day, user_id)
 ) STRICT, WITHOUT ROWID;
 
+-- When each mailbox is looked at next: what the wheel is filled from at a start.
+-- Ids that mean nothing outside, and a keyed hash of the mail server; why a
+-- mailbox waits is in its user's database.
+CREATE TABLE wheel (
+    user_id    BLOB    NOT NULL CHECK (length(user_id) = 16),
+    mailbox_id BLOB    NOT NULL CHECK (length(mailbox_id) = 16),
+    lane       INTEGER NOT NULL,                     -- keyed hash of host and port
+    phase      INTEGER NOT NULL CHECK (phase <> 1),  -- schedule.Phase, never Syncing
+    until      INTEGER NOT NULL,                     -- Unix nanoseconds, 0: none
+    every      INTEGER NOT NULL,                     -- nanoseconds, 0: the default
+    dirty      INTEGER NOT NULL CHECK (dirty IN (0, 1)),
+    PRIMARY KEY (user_id, mailbox_id)
+) STRICT, WITHOUT ROWID;
+
+-- Those with claims under way, a few among many: they come first at a start.
+CREATE INDEX wheel_dirty ON wheel (mailbox_id) WHERE dirty = 1;
+
 PRAGMA user_version = 1;

@@ -27,7 +27,35 @@ CREATE TABLE mailboxes (
     label        TEXT    NOT NULL,
     archive      INTEGER NOT NULL,
     after_import TEXT    NOT NULL,
+    history      TEXT    NOT NULL,
+    since        INTEGER NOT NULL, -- 0: none
+    newest_first INTEGER NOT NULL,
+    poll_every   INTEGER NOT NULL, -- nanoseconds, 0: the default
+    paused       INTEGER NOT NULL,
+    created      INTEGER NOT NULL,
     UNIQUE (protocol, host, service, username)
+) STRICT;
+
+-- What is remembered of a mailbox between two passes (schedule.State), made and
+-- wiped with it. Phase, until and every are in the system database as well, for
+-- the wheel; here they are the truth.
+CREATE TABLE schedule (
+    mailbox          INTEGER NOT NULL PRIMARY KEY REFERENCES mailboxes (n),
+    phase            INTEGER NOT NULL DEFAULT 0 CHECK (phase <> 1), -- schedule.Phase, never Syncing
+    until            INTEGER NOT NULL DEFAULT 0,
+    every            INTEGER NOT NULL DEFAULT 0, -- nanoseconds
+    code             TEXT    NOT NULL DEFAULT '', -- of the reason
+    detail           TEXT    NOT NULL DEFAULT '',
+    help             TEXT    NOT NULL DEFAULT '',
+    class            INTEGER NOT NULL DEFAULT 0, -- mail.Class
+    failures         INTEGER NOT NULL DEFAULT 0,
+    failing_since    INTEGER NOT NULL DEFAULT 0,
+    floor            INTEGER NOT NULL DEFAULT 0, -- nanoseconds
+    last_sync        INTEGER NOT NULL DEFAULT 0,
+    digest           BLOB, -- of the last listing that left nothing to do
+    backlog_messages INTEGER NOT NULL DEFAULT 0,
+    backlog_bytes    INTEGER NOT NULL DEFAULT 0,
+    backlog_eta      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- What became of each message, by the pair of its keys, id and content: the

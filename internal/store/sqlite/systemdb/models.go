@@ -21,3 +21,13 @@ type User struct {
 	Created int64
 	Wiping  int64
 }
+
+type Wheel struct {
+	UserID    []byte
+	MailboxID []byte
+	Lane      int64
+	Phase     int64
+	Until     int64
+	Every     int64
+	Dirty     int64
+}

@@ -9,28 +9,28 @@ import (
 	"context"
 )
 
-const dropQuotaDays = `-- name: DropQuotaDays :exec
+const DropQuotaDays = `-- name: DropQuotaDays :exec
 DELETE FROM quota_day
 WHERE day < ?
 `
 
 // Days long past are dropped when a new one begins.
 func (q *Queries) DropQuotaDays(ctx context.Context, day string) error {
-	_, err := q.db.ExecContext(ctx, dropQuotaDays, day)
+	_, err := q.db.ExecContext(ctx, DropQuotaDays, day)
 	return err
 }
 
-const dropQuotaUserDays = `-- name: DropQuotaUserDays :exec
+const DropQuotaUserDays = `-- name: DropQuotaUserDays :exec
 DELETE FROM quota_user_day
 WHERE day < ?
 `
 
 func (q *Queries) DropQuotaUserDays(ctx context.Context, day string) error {
-	_, err := q.db.ExecContext(ctx, dropQuotaUserDays, day)
+	_, err := q.db.ExecContext(ctx, DropQuotaUserDays, day)
 	return err
 }
 
-const quotaUsed = `-- name: QuotaUsed :one
+const QuotaUsed = `-- name: QuotaUsed :one
 SELECT
     CAST(coalesce((SELECT units FROM quota_day WHERE quota_day.day = ?1), 0) AS INTEGER) AS units,
     CAST(coalesce((SELECT bytes FROM quota_user_day WHERE quota_user_day.day = ?1 AND user_id = ?2), 0) AS INTEGER) AS bytes
@@ -47,13 +47,13 @@ type QuotaUsedRow struct {
 }
 
 func (q *Queries) QuotaUsed(ctx context.Context, arg QuotaUsedParams) (QuotaUsedRow, error) {
-	row := q.db.QueryRowContext(ctx, quotaUsed, arg.Day, arg.UserID)
+	row := q.db.QueryRowContext(ctx, QuotaUsed, arg.Day, arg.UserID)
 	var i QuotaUsedRow
 	err := row.Scan(&i.Units, &i.Bytes)
 	return i, err
 }
 
-const setQuotaDay = `-- name: SetQuotaDay :exec
+const SetQuotaDay = `-- name: SetQuotaDay :exec
 INSERT INTO quota_day (day, units)
 VALUES (?, ?)
 ON CONFLICT (day) DO UPDATE SET units = excluded.units
@@ -65,11 +65,11 @@ type SetQuotaDayParams struct {
 }
 
 func (q *Queries) SetQuotaDay(ctx context.Context, arg SetQuotaDayParams) error {
-	_, err := q.db.ExecContext(ctx, setQuotaDay, arg.Day, arg.Units)
+	_, err := q.db.ExecContext(ctx, SetQuotaDay, arg.Day, arg.Units)
 	return err
 }
 
-const setQuotaUserDay = `-- name: SetQuotaUserDay :exec
+const SetQuotaUserDay = `-- name: SetQuotaUserDay :exec
 INSERT INTO quota_user_day (day, user_id, bytes)
 VALUES (?, ?, ?)
 ON CONFLICT (day, user_id) DO UPDATE SET bytes = excluded.bytes
@@ -82,6 +82,6 @@ type SetQuotaUserDayParams struct {
 }
 
 func (q *Queries) SetQuotaUserDay(ctx context.Context, arg SetQuotaUserDayParams) error {
-	_, err := q.db.ExecContext(ctx, setQuotaUserDay, arg.Day, arg.UserID, arg.Bytes)
+	_, err := q.db.ExecContext(ctx, SetQuotaUserDay, arg.Day, arg.UserID, arg.Bytes)
 	return err
 }

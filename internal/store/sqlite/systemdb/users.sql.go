@@ -9,33 +9,33 @@ import (
 	"context"
 )
 
-const deleteUser = `-- name: DeleteUser :execrows
+const DeleteUser = `-- name: DeleteUser :execrows
 DELETE FROM users
 WHERE id = ?
 `
 
 func (q *Queries) DeleteUser(ctx context.Context, id []byte) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteUser, id)
+	result, err := q.db.ExecContext(ctx, DeleteUser, id)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
-const deleteUserQuota = `-- name: DeleteUserQuota :execrows
+const DeleteUserQuota = `-- name: DeleteUserQuota :execrows
 DELETE FROM quota_user_day
 WHERE user_id = ?
 `
 
 func (q *Queries) DeleteUserQuota(ctx context.Context, userID []byte) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteUserQuota, userID)
+	result, err := q.db.ExecContext(ctx, DeleteUserQuota, userID)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
-const insertUser = `-- name: InsertUser :execrows
+const InsertUser = `-- name: InsertUser :execrows
 INSERT INTO users (id, subject, created)
 VALUES (?, ?, ?)
 ON CONFLICT (subject) DO NOTHING
@@ -48,14 +48,14 @@ type InsertUserParams struct {
 }
 
 func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertUser, arg.ID, arg.Subject, arg.Created)
+	result, err := q.db.ExecContext(ctx, InsertUser, arg.ID, arg.Subject, arg.Created)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
-const markWiping = `-- name: MarkWiping :execrows
+const MarkWiping = `-- name: MarkWiping :execrows
 UPDATE users
 SET wiping = 1
 WHERE id = ?
@@ -64,14 +64,14 @@ WHERE id = ?
 // The intent of a wipe is durable before the key is destroyed, so that a
 // restart finishes it.
 func (q *Queries) MarkWiping(ctx context.Context, id []byte) (int64, error) {
-	result, err := q.db.ExecContext(ctx, markWiping, id)
+	result, err := q.db.ExecContext(ctx, MarkWiping, id)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
-const userBySubject = `-- name: UserBySubject :one
+const UserBySubject = `-- name: UserBySubject :one
 SELECT id, wiping
 FROM users
 WHERE subject = ?
@@ -83,20 +83,20 @@ type UserBySubjectRow struct {
 }
 
 func (q *Queries) UserBySubject(ctx context.Context, subject []byte) (UserBySubjectRow, error) {
-	row := q.db.QueryRowContext(ctx, userBySubject, subject)
+	row := q.db.QueryRowContext(ctx, UserBySubject, subject)
 	var i UserBySubjectRow
 	err := row.Scan(&i.ID, &i.Wiping)
 	return i, err
 }
 
-const wiping = `-- name: Wiping :many
+const Wiping = `-- name: Wiping :many
 SELECT id
 FROM users
 WHERE wiping = 1
 `
 
 func (q *Queries) Wiping(ctx context.Context) ([][]byte, error) {
-	rows, err := q.db.QueryContext(ctx, wiping)
+	rows, err := q.db.QueryContext(ctx, Wiping)
 	if err != nil {
 		return nil, err
 	}

@@ -64,4 +64,29 @@ type Mailbox struct {
 	Label       string
 	Archive     int64
 	AfterImport string
+	History     string
+	Since       int64
+	NewestFirst int64
+	PollEvery   int64
+	Paused      int64
+	Created     int64
+}
+
+type Schedule struct {
+	Mailbox         int64
+	Phase           int64
+	Until           int64
+	Every           int64
+	Code            string
+	Detail          string
+	Help            string
+	Class           int64
+	Failures        int64
+	FailingSince    int64
+	Floor           int64
+	LastSync        int64
+	Digest          []byte
+	BacklogMessages int64
+	BacklogBytes    int64
+	BacklogEta      int64
 }

@@ -1,17 +1,23 @@
-package main
+package world
 
 import (
 	"context"
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"time"
 )
 
-// delay is a proxy that makes a distant peer of a near one: every octet takes
-// half a round trip each way, however many are under way.
-func delay(ctx context.Context, to, roundTrip string) error {
+// ServeDelay is the role of a proxy that makes a distant peer of a near one:
+// every octet takes half a round trip each way, however many are under way. A
+// rate above 0 limits what a connection carries each way, in octets a second.
+func ServeDelay(ctx context.Context, say io.Writer, to, roundTrip, rate string) error {
 	rtt, err := time.ParseDuration(roundTrip)
+	if err != nil {
+		return err
+	}
+	perSecond, err := strconv.ParseFloat(rate, 64)
 	if err != nil {
 		return err
 	}
@@ -19,7 +25,7 @@ func delay(ctx context.Context, to, roundTrip string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(l.Addr())
+	fmt.Fprintln(say, l.Addr())
 	context.AfterFunc(ctx, func() { _ = l.Close() })
 	for {
 		near, err := l.Accept()
@@ -33,8 +39,8 @@ func delay(ctx context.Context, to, roundTrip string) error {
 				_ = near.Close()
 				return
 			}
-			go late(far, near, rtt/2)
-			late(near, far, rtt/2)
+			go late(far, near, rtt/2, perSecond)
+			late(near, far, rtt/2, perSecond)
 		}()
 	}
 }
@@ -46,9 +52,12 @@ type parcel struct {
 }
 
 // late copies from r to w, each octet d later than it came.
-func late(w, r net.Conn, d time.Duration) {
+func late(w, r net.Conn, d time.Duration, rate float64) {
 	defer w.Close()
 	way := make(chan parcel, 1024)
+	if rate > 0 {
+		way = make(chan parcel) // a narrow way holds the sender back
+	}
 	go func() {
 		defer close(way)
 		for {
@@ -56,6 +65,9 @@ func late(w, r net.Conn, d time.Duration) {
 			n, err := r.Read(b)
 			if n > 0 {
 				way <- parcel{b[:n], time.Now().Add(d)}
+			}
+			if rate > 0 {
+				time.Sleep(time.Duration(float64(n) / rate * float64(time.Second)))
 			}
 			if err != nil {
 				return

@@ -1,0 +1,295 @@
+package actors
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/smtp-sync/smtp-sync/actors/admit"
+	"github.com/smtp-sync/smtp-sync/actors/wheel"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/schedule"
+)
+
+// clock owns the wheel: it knows every registered mailbox and is where all that
+// concerns the schedule of one comes together. A restart loads the wheel anew.
+//
+//	armed --due--> queued --offer--> running --ended--> armed
+//
+// At most one want of a mailbox is with the governor, and at most one permit of
+// it is on its way or in use.
+type clock struct {
+	*tree
+	wheel *wheel.Wheel
+	timer *time.Timer
+	at    time.Duration // when the timer fires; -1: it does not
+	over  bool          // drained
+}
+
+const (
+	shakyMost  = 6               // doublings of the pause after a parked connection died
+	shakyFirst = 5 * time.Second // the first pause
+	steady     = 5 * time.Minute // a connection that lived so long was good
+	retryNet   = 2 * time.Minute // a mailbox whose supervision has lost it after a panic
+	longSpread = time.Hour       // first due times after a start
+)
+
+func newClock(t *tree) *clock { return &clock{tree: t, wheel: wheel.New(), at: -1} }
+
+func (k *clock) Receive(c actor.Context) {
+	switch m := c.Message().(type) {
+	case *actor.Started:
+		k.load(c)
+		return
+	case *actor.Stopping, *actor.Restarting:
+		k.stop()
+		return
+	case stopTimers:
+		k.over = true
+		k.stop()
+	case tick:
+		k.at = -1
+		if !k.over {
+			k.wheel.Turn(k.now(), func(e *wheel.Entry) { k.want(c, e, admit.Polled, false) })
+		}
+	case loadedRows:
+		k.loadedRows(c, m)
+	case register:
+		k.register(c, m.row)
+	case forget:
+		k.forget(c, m.scope)
+		m.answer <- nil
+	case syncNow:
+		m.answer <- k.syncNow(c, m)
+	case pause:
+		m.answer <- k.pause(c, m)
+	case resume:
+		m.answer <- k.resume(c, m)
+	case askStatus:
+		e := k.find(m.user, m.box)
+		if e == nil {
+			m.answer <- answered{}
+		} else {
+			m.answer <- answered{k.status(e), true}
+		}
+	case offer:
+		k.offered(c, m.permit)
+	case gaveUp:
+		k.gaveUp(m)
+	case ended:
+		k.ended(c, m)
+	case wake, suspect, lost:
+		k.several(c, m)
+	case postponed, announced, unparked, again:
+		k.one(c, m)
+	case actor.AutoReceiveMessage, actor.SystemMessage:
+		return // lifecycle we do not react to
+	default:
+		k.house.Log.Error("unknown message", "status", fmt.Sprintf("%T", m))
+	}
+	k.rearm(c)
+}
+
+// rearm sets the one timer to the next time at which something is due.
+func (k *clock) rearm(c actor.Context) {
+	k.opts.Metrics.Armed(k.wheel.Armed())
+	next, ok := k.wheel.Next()
+	if !ok || k.over || next == k.at {
+		return
+	}
+	k.at = next
+	d := max(next-k.now(), 0)
+	if k.timer == nil {
+		self := c.Self()
+		k.timer = time.AfterFunc(d, func() { k.tell(self, tick{}) })
+		return
+	}
+	k.timer.Reset(d)
+}
+
+func (k *clock) stop() {
+	if k.timer != nil {
+		k.timer.Stop()
+	}
+}
+
+// find gives a mailbox of a user, or nil.
+func (k *clock) find(user id.User, box id.Mailbox) *wheel.Entry {
+	if e := k.wheel.Find(box); e != nil && e.User == user {
+		return e
+	}
+	return nil
+}
+
+// in arms a mailbox.
+func (k *clock) in(e *wheel.Entry, d time.Duration) { k.wheel.Arm(e, k.now()+d) }
+
+// busy reports whether the mailbox is wanted or worked on already.
+func busy(e *wheel.Entry) bool { return e.Is(wheel.Queued | wheel.Running) }
+
+// want makes a mailbox due.
+func (k *clock) want(c actor.Context, e *wheel.Entry, p admit.Priority, held bool) {
+	if k.over || e.Phase == schedule.Paused {
+		return
+	}
+	if e.Is(wheel.Running) {
+		e.Set(wheel.Again)
+		return
+	}
+	if !e.Is(wheel.Queued) {
+		k.wheel.Take(e, k.now())
+	}
+	e.Set(wheel.Queued)
+	c.Send(k.governor, want{admit.Want{User: e.User, Box: e.Box, Lane: e.Lane, Priority: p, Held: held, Two: !e.Is(wheel.Single)}})
+}
+
+// offered sends a permit down to its mailbox, unless that has gone or been
+// paused since.
+func (k *clock) offered(c actor.Context, p admit.Permit) {
+	e := k.find(p.User, p.Box)
+	if e == nil || e.Phase == schedule.Paused || e.Is(wheel.Running) || k.over {
+		c.Send(k.governor, freed{p, admit.Ended{Unused: true}})
+		return
+	}
+	k.wheel.Disarm(e)
+	e.Clear(wheel.Queued)
+	e.Set(wheel.Running)
+	k.opts.Metrics.Lag(k.now() - e.Due())
+	m := work{permit: p, every: time.Duration(e.Every) * time.Second, dirty: e.Is(wheel.Dirty)}
+	if e.Last > 0 {
+		m.last = time.Unix(int64(e.Last), 0)
+	}
+	c.Send(c.Parent(), m)
+	k.changed(e, nil)
+}
+
+// ended puts a mailbox back on the wheel.
+func (k *clock) ended(c actor.Context, m ended) {
+	e := k.wheel.Find(m.box)
+	if e == nil {
+		return
+	}
+	more := e.Is(wheel.Again)
+	e.Clear(wheel.Running | wheel.Again | wheel.Parked)
+	set(e, wheel.Dirty, m.marked || m.how == refused && e.Is(wheel.Dirty))
+	if m.how == gone {
+		k.remove(c, e)
+		return
+	}
+	if m.settled {
+		k.learn(e, m.state)
+		set(e, wheel.Single, m.single)
+		set(e, wheel.Parked, m.parked)
+		defer k.changed(e, &m.state)
+	}
+	switch {
+	case e.Phase == schedule.Paused || e.Is(wheel.Queued):
+	case more:
+		k.want(c, e, admit.Asked, false)
+	case m.how == panicked:
+		k.in(e, retryNet)
+	case m.how != finished:
+		k.in(e, time.Second+rand.N(4*time.Second))
+	case m.armed:
+		k.in(e, m.due)
+	}
+}
+
+// learn takes over what a pass has found out.
+func (k *clock) learn(e *wheel.Entry, s schedule.State) {
+	if e.Phase != schedule.Paused { // by a person, meanwhile
+		e.Phase = s.Phase
+	}
+	e.Every = uint32(s.Interval / time.Second)
+	if !s.LastSync.IsZero() {
+		e.Last = uint32(s.LastSync.Unix())
+	}
+}
+
+func set(e *wheel.Entry, f wheel.Flag, on bool) {
+	if e.Clear(f); on {
+		e.Set(f)
+	}
+}
+
+// one is what happens to one mailbox without anybody asking.
+func (k *clock) one(c actor.Context, msg any) {
+	var box id.Mailbox
+	switch m := msg.(type) {
+	case postponed:
+		box = m.box
+	case announced:
+		box = m.box
+	case unparked:
+		box = m.box
+	case again:
+		box = m.box
+	}
+	e := k.wheel.Find(box)
+	if e == nil {
+		return
+	}
+	switch m := msg.(type) {
+	case postponed:
+		if e.Is(wheel.Queued) {
+			e.Clear(wheel.Queued)
+			k.in(e, 15*time.Second+rand.N(30*time.Second))
+		}
+	case announced:
+		e.Shaky = 0
+		k.want(c, e, admit.Announced, true)
+	case again:
+		if !busy(e) {
+			k.want(c, e, admit.Polled, false)
+		}
+	case unparked:
+		e.Clear(wheel.Parked)
+		if m.lasted >= steady {
+			e.Shaky = 0
+		}
+		pause := shakyFirst << e.Shaky
+		e.Shaky = min(e.Shaky+1, shakyMost)
+		if !busy(e) && e.Phase == schedule.Idle {
+			k.in(e, pause/2+rand.N(pause))
+		}
+	}
+}
+
+// several is what happens to many mailboxes. It looks at each of the wheel's,
+// which takes some ten milliseconds for a million.
+func (k *clock) several(c actor.Context, msg any) {
+	switch m := msg.(type) {
+	case wake:
+		for e := range k.wheel.All(&m.user) {
+			if !busy(e) && (e.Phase == schedule.Failing) == m.failing {
+				k.want(c, e, admit.Announced, false)
+			}
+		}
+	case lost:
+		for e := range k.wheel.All(nil) {
+			if e.Is(wheel.Queued) {
+				k.want(c, e, admit.Polled, false)
+			}
+		}
+	case suspect:
+		for e := range k.wheel.All(&m.user) {
+			k.giveUp(e.User, e.Box)
+		}
+	}
+}
+
+// gaveUp: a mailbox that panicked again and again shows it, and is left alone
+// for long.
+func (k *clock) gaveUp(m gaveUp) {
+	e := k.find(m.user, m.box)
+	if e == nil || e.Phase == schedule.Paused {
+		return
+	}
+	k.learn(e, m.state)
+	if !busy(e) {
+		k.in(e, m.due)
+	}
+	k.changed(e, &m.state)
+}

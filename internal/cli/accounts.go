@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/smtp-sync/smtp-sync/actors"
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/bridge"
+	"github.com/smtp-sync/smtp-sync/internal/gmail"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/ledger"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/quota"
+	"github.com/smtp-sync/smtp-sync/internal/schedule"
+	"github.com/smtp-sync/smtp-sync/internal/source/imap"
+	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
+)
+
+// accounts opens users for the engine (actors.Accounts): it puts store, grant,
+// budget, Gmail and sources together.
+type accounts struct{ *parts }
+
+// Open implements actors.Accounts.
+func (a accounts) Open(ctx context.Context, user id.User) (actors.Account, error) {
+	grant, err := a.store.Grant(ctx, user)
+	if errors.Is(err, account.ErrNone) {
+		return nil, &mail.Fault{Class: mail.Grant, Code: "grant_missing",
+			Text: "smtp-sync may not add mail to this Gmail account", Help: "connect Google again"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	client, err := gmail.New(gmail.Options{
+		APIURL: a.cfg.GmailAPIURL, Transport: a.transport,
+		Tokens: a.oauth.Source(grant.RefreshToken, gmail.ScopeInsert),
+	})
+	if err != nil {
+		return nil, err
+	}
+	owner, err := a.store.Own(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	return &person{
+		parts: a.parts, user: user, gmail: client, owner: owner, budget: a.project.Budget(user),
+		gate: bridge.NewGate(0, concurrency(a.cfg.ConcurrencyPerUser)),
+	}, nil
+}
+
+// Revoked implements actors.Accounts.
+func (a accounts) Revoked(ctx context.Context, user id.User) error {
+	return a.store.DropGrant(ctx, user)
+}
+
+// person is one user at work (actors.Account).
+type person struct {
+	*parts
+	user   id.User
+	gmail  *gmail.Client
+	owner  *sqlite.Owner
+	budget *quota.Budget
+	gate   *bridge.Gate
+}
+
+// Prepare implements actors.Account.
+func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error) {
+	m, state, err := p.store.Load(ctx, p.user, box)
+	if err != nil {
+		return actors.Job{}, err
+	}
+	if m.Password.Empty() {
+		return actors.Job{}, &mail.Fault{Class: mail.Login, Code: "password_required",
+			Text: "the mailbox has no password", Help: "enter it in the settings of this mailbox"}
+	}
+	keys, err := p.store.Keys(ctx, p.user, box)
+	if err != nil {
+		return actors.Job{}, err
+	}
+	books, err := p.owner.Ledger(ctx, box)
+	if err != nil {
+		return actors.Job{}, err
+	}
+	pass := passOf(m)
+	pass.Gmail, pass.Keys, pass.Budget, pass.History, pass.Gate = p.gmail, keys, p.budget, p.budget.History(), p.gate
+	marker := new(actors.Marker)
+	pass.Ledger = &marked{books, marker}
+	pass.Memory, pass.Digest, pass.Left, pass.LeftBytes = p.memory, state.Digest, state.Backlog.Messages, state.Backlog.Bytes
+	job := actors.Job{Pass: pass, State: state, Marker: marker, Settings: schedule.Settings{
+		Host: m.Host, Protocol: m.Protocol, PollEvery: m.PollEvery, Push: m.Protocol == "imap",
+	}}
+	if m.Protocol != "imap" {
+		job.Pass.Dialer = dialer(m, p.out)
+		return job, nil
+	}
+	cfg := imapConfig(m, p.out)
+	cfg.Keep = true
+	d := imap.New(cfg)
+	job.Pass.Dialer = imapDialer{d}
+	job.Park = func(ctx context.Context) (actors.Parked, error) {
+		parked, err := d.Park(ctx)
+		if parked == nil {
+			return nil, err
+		}
+		return parked, err
+	}
+	job.Resume = func(parked actors.Parked) bridge.Dialer {
+		d.Resume(parked.(*imap.Parked))
+		return imapDialer{d}
+	}
+	return job, nil
+}
+
+// Close implements actors.Account.
+func (p *person) Close() {}
+
+// marked asks the engine before each claim.
+type marked struct {
+	bridge.Ledger
+	marker *actors.Marker
+}
+
+// Claim implements bridge.Ledger.
+func (m *marked) Claim(ctx context.Context, c ledger.Claim) error {
+	if err := m.marker.Begin(ctx); err != nil {
+		return err
+	}
+	return m.Ledger.Claim(ctx, c)
+}

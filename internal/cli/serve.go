@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/actors"
+	"github.com/smtp-sync/smtp-sync/internal/schedule"
+	"github.com/smtp-sync/smtp-sync/internal/telemetry"
+	"github.com/smtp-sync/smtp-sync/server"
+)
+
+type serveCmd struct{}
+
+// graceful is what the process needs after the drain: books, files, sockets.
+const graceful = 2 * time.Second
+
+// Run runs the engine over every mailbox in the store until SIGTERM.
+func (serveCmd) Run(a *app) error {
+	cfg, err := a.config("serve")
+	if err != nil {
+		return err
+	}
+	metrics := telemetry.NewMetrics()
+	p, err := a.assemble(cfg, exclusive, metrics)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	pages, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return listening("SMTPSYNC_LISTEN", err)
+	}
+	defer pages.Close()
+	var numbers net.Listener
+	if cfg.MetricsListen != "off" {
+		if numbers, err = net.Listen("tcp", cfg.MetricsListen); err != nil {
+			return listening("SMTPSYNC_METRICS_LISTEN", err)
+		}
+		defer numbers.Close()
+	}
+	engine := actors.Start(actors.Options{
+		Log: p.log, Registry: p.store, Accounts: accounts{p}, Metrics: metrics,
+		Policy: schedule.Policy{Default: cfg.PollEvery},
+		Limits: actors.Limits{
+			PollEvery: cfg.PollEvery, Sessions: int(cfg.Sessions),
+			PerLane: unlimited(cfg.SourceConnections), LoginsPerSecond: float64(unlimited(cfg.SourceLogins)),
+		},
+	})
+	p.log.Info("serving", "addr", pages.Addr().String())
+
+	failed := make(chan error, 2)
+	var web sync.WaitGroup
+	front, shut := context.WithCancel(context.WithoutCancel(a.ctx))
+	defer shut()
+	web.Go(func() {
+		ready := func() bool { return a.ctx.Err() == nil && p.store.Ping(front) == nil && started(engine) }
+		if err := server.New(standing, ready).Serve(front, pages); err != nil {
+			failed <- err
+		}
+	})
+	if numbers != nil {
+		web.Go(func() {
+			if err := serveMetrics(front, numbers, metrics); err != nil {
+				failed <- err
+			}
+		})
+	}
+	web.Go(func() { p.figures(front) })
+
+	var why error
+	select {
+	case <-a.ctx.Done():
+		why = context.Cause(a.ctx)
+	case why = <-failed:
+	case <-engine.Failed():
+		why = engine.Err()
+	}
+	p.log.Info("draining")
+	drain, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), cfg.DrainTimeout)
+	defer cancel()
+	if err := engine.Drain(drain); err != nil {
+		p.log.Warn("drain cut short", "err", err)
+	}
+	ctx, end := context.WithTimeout(context.WithoutCancel(a.ctx), graceful)
+	defer end()
+	if err := p.project.Close(ctx); err != nil {
+		p.log.Warn("budget not given back", "err", err)
+	}
+	shut()
+	web.Wait()
+	if errors.Is(why, errTerminated) {
+		return nil // SIGTERM is how a service ends
+	}
+	return why
+}
+
+// started reports whether every mailbox has its place in the schedule.
+func started(e *actors.Engine) bool {
+	select {
+	case <-e.Ready():
+		return true
+	default:
+		return false
+	}
+}
+
+// figures brings what nobody else counts into the metrics, until ctx ends.
+func (p *parts) figures(ctx context.Context) {
+	for wait(ctx, 5*time.Second) {
+		u := p.project.Usage()
+		p.metrics.Budget("project_minute", u.Minute.Used, u.Minute.Limit)
+		p.metrics.Budget("project_day", u.Day.Used, u.Day.Limit)
+	}
+}
+
+// unlimited turns the setting's 0, no limit, into the engine's.
+func unlimited(setting int64) int {
+	if setting == 0 {
+		return -1
+	}
+	return int(setting)
+}
+
+func listening(key string, err error) error {
+	return usageError{fmt.Errorf("%s: %w: end the program that uses this address, or choose another", key, err)}
+}
+
+// standing is what the page says without a sign-in.
+func standing() server.Status {
+	return server.Status{Title: "smtp-sync", Note: "The engine runs over the mailboxes in its store."}
+}
+
+// serveMetrics answers Prometheus until ctx ends.
+func serveMetrics(ctx context.Context, l net.Listener, m *telemetry.Metrics) error {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", m.Handler())
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package sim
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/bridge"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/ledger"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/quota"
+)
+
+// process is one life of the program. Once it is dead nothing that it does has
+// an effect; until then all of its calls go through here.
+type process struct {
+	w       *world
+	dead    atomic.Bool
+	asleep  atomic.Int64 // until then the machine sleeps: Unix nanoseconds
+	doomed  atomic.Bool  // somebody takes over, or will
+	owners  map[id.User]*ledger.MemoryOwner
+	project *quota.Project
+	engine  engine
+}
+
+// death is what befalls a process.
+type death struct {
+	p   *process
+	how fault
+}
+
+// boot starts a process: it takes every ledger and the registry over.
+func (w *world) boot() *process {
+	p := &process{w: w, owners: make(map[id.User]*ledger.MemoryOwner), project: quota.New(w.limits, &w.days)}
+	for _, u := range w.users {
+		p.owners[u.id] = u.ledger.Take()
+	}
+	w.budget.disturbed(nil) // what was spent in this minute is forgotten with the old process
+	w.current.Store(p)
+	p.engine = newEngine(p)
+	return p
+}
+
+// die ends the process at once, or dooms it to go on beside its successor.
+func (p *process) die(how fault) {
+	if p.doomed.Swap(true) {
+		return
+	}
+	if how == kill {
+		p.dead.Store(true)
+	}
+	p.w.dying <- death{p, how}
+}
+
+// alive lets a call of the process through: not while the machine sleeps, and
+// never again once it is dead.
+func (p *process) alive(ctx context.Context) error {
+	for {
+		d := time.Duration(p.asleep.Load() - time.Now().UnixNano())
+		if p.dead.Load() {
+			return errDead
+		}
+		if ctx.Err() != nil {
+			return &mail.Fault{Class: mail.Transient, Code: "cancelled", Text: "stopped before it was done", Err: context.Cause(ctx)}
+		}
+		if d <= 0 {
+			return nil
+		}
+		sleep(ctx, d)
+	}
+}
+
+// pause takes time.
+func (p *process) pause(ctx context.Context, d time.Duration) error {
+	sleep(ctx, d)
+	return p.alive(ctx)
+}
+
+// freeze makes the machine sleep for some hours: for the process the clock
+// jumps. It comes back to a world that has gone on.
+func (p *process) freeze(ctx context.Context) error {
+	p.w.budget.disturbed(nil)
+	p.asleep.Store(time.Now().Add(3 * time.Hour).UnixNano())
+	err := p.alive(ctx)
+	p.w.budget.disturbed(nil)
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// hook is called before and after each step of a pass over the mailbox.
+func (p *process) hook(b *box) bridge.Hook {
+	return func(s bridge.Step, _ bridge.When) error {
+		if p.dead.Load() {
+			return errDead
+		}
+		switch p.w.faults.strike(b.name, step("in "+s.String()), nil) {
+		case panics:
+			panic("sim: a bug")
+		case kill:
+			p.die(kill)
+			return errDead
+		case zombie:
+			p.die(zombie)
+		}
+		return nil
+	}
+}
+
+// strike passes a step that is nobody's mailbox in particular.
+func (p *process) strike(ctx context.Context, who string, at step) (fault, error) {
+	if err := p.alive(ctx); err != nil {
+		return none, err
+	}
+	switch f := p.w.faults.strike(who, at, nil); f {
+	case panics:
+		panic("sim: a bug")
+	case kill:
+		p.die(kill)
+		return none, errDead
+	default:
+		return f, nil
+	}
+}
+
+var errStore = &mail.Fault{Class: mail.Transient, Code: "store", Text: "the store does not answer"}

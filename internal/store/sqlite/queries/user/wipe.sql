@@ -1,0 +1,28 @@
+-- name: WipeClaims :execrows
+DELETE FROM claims
+WHERE mailbox = ?;
+
+-- name: WipeEntries :execrows
+DELETE FROM entries
+WHERE mailbox = ?;
+
+-- name: WipeAudit :execrows
+DELETE FROM audit
+WHERE mailbox = ?;
+
+-- name: WipeSchedule :execrows
+DELETE FROM schedule
+WHERE mailbox = ?;
+
+-- name: WipeMailbox :execrows
+DELETE FROM mailboxes
+WHERE n = ?;
+
+-- name: CountRows :one
+SELECT
+    (SELECT count(*) FROM mailboxes) AS mailboxes,
+    (SELECT count(*) FROM schedule) AS schedule,
+    (SELECT count(*) FROM entries) AS entries,
+    (SELECT count(*) FROM claims) AS claims,
+    (SELECT count(*) FROM audit) AS audit,
+    (SELECT count(*) FROM grants) AS grants;
