@@ -24,8 +24,10 @@ var picture = []struct {
 	{"internal/demo/...", []string{"..."}},
 
 	{"server/...", []string{"server/...", "actors", "plugins", "internal/account", "internal/audit", "internal/config", "internal/oauth", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
-	{"actors", []string{"actors/kit", "internal/bridge", "internal/schedule", "internal/account", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
+	{"actors", []string{"actors/kit", "actors/wheel", "actors/admit", "internal/bridge", "internal/schedule", "internal/account", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
 	{"actors/kit", nil},
+	{"actors/wheel", []string{"internal/schedule", "internal/id"}},
+	{"actors/admit", []string{"internal/schedule", "internal/id"}},
 
 	{"internal/bridge", []string{"internal/ledger", "internal/vault", "internal/mail", "internal/id"}},
 
@@ -42,7 +44,8 @@ var picture = []struct {
 	{"migrations", nil},
 
 	// Leaves: values and the standard library.
-	{"internal/schedule", []string{"internal/mail", "internal/id"}},
+	{"internal/schedule", []string{"internal/ledger", "internal/mail", "internal/id"}},
+	{"internal/schedule/scheduletest", []string{"internal/schedule", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/ledger", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/config", []string{"internal/vault", "internal/mail"}},
 	{"internal/vault", []string{"internal/mail", "internal/id"}},

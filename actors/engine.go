@@ -264,21 +264,26 @@ func (e *Engine) Drain(ctx context.Context) error {
 	if err != nil {
 		e.tracker.cancel(all, ErrDrained)
 		e.cancel(ErrDrained) // tasks too
-		hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-		defer cancel()
-		if e.tracker.wait(hard, all) == nil {
-			err = nil
-		}
 	}
-	e.cleaner.flush(context.WithoutCancel(ctx))
+	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err != nil {
+		err = e.tracker.wait(hard, all)
+	}
+	e.cleaner.flush(hard)
 	e.stopping.Do(func() { e.system.Root.Stop(e.node) })
-	<-e.gone
+	select {
+	case <-e.gone:
+	case <-hard.Done():
+		return context.Cause(hard)
+	}
 	e.tracker.cancel(all, ErrDrained) // what an actor started as it stopped
-	if late := e.tracker.wait(ctx, all); err == nil && ctx.Err() == nil {
+	if late := e.tracker.wait(hard, all); err == nil {
 		err = late
 	}
 	e.cancel(ErrDrained)
-	e.shutdown.Do(func() { kit.Shutdown(e.system) })
+	e.shutdown.Do(e.system.Shutdown)
+	kit.Settle()
 	return err
 }
 

@@ -339,7 +339,9 @@ func TestAOneShotNeverRunsBesideAScheduledPass(t *testing.T) {
 			defer func() { running-- }()
 			return nap(ctx, 10*time.Second)
 		}
-		w.do = func(ctx context.Context, _ *row, _ bridge.Pass) (bridge.Report, error) { return bridge.Report{}, busy(ctx) }
+		w.do = func(ctx context.Context, _ *row, _ bridge.Pass) (bridge.Report, error) {
+			return bridge.Report{}, busy(ctx)
+		}
 		w.start(Options{})
 		<-w.Ready()
 		time.Sleep(time.Second)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/bench/report"
 	"github.com/smtp-sync/smtp-sync/bench/world"
@@ -33,12 +34,13 @@ type run struct {
 	Scenario
 	options
 	result *report.Result
+	began  time.Time
 }
 
 // perform runs a scenario. A failure is part of its result: what it was meant
 // to show has not been measured.
 func perform(ctx context.Context, s Scenario, o options, command string, m report.Machine) (report.Result, error) {
-	r := &run{Scenario: s, options: o, result: &report.Result{
+	r := &run{Scenario: s, options: o, began: time.Now(), result: &report.Result{
 		Scenario: s.Name, About: s.About, Command: command, Machine: m,
 		Store: "SQLite, synchronous=FULL, page encryption on",
 	}}
@@ -52,7 +54,7 @@ func perform(ctx context.Context, s Scenario, o options, command string, m repor
 
 // say tells whoever waits what is going on.
 func (r *run) say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "bench: "+r.Name+": "+format+"\n", args...)
+	fmt.Fprintf(os.Stderr, "bench: %s, %3.0f s: %s\n", r.Name, time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
 // stageWorld makes a world with a double and mail servers, still empty.

@@ -51,8 +51,11 @@ const (
 	creep       = 0.1              // of the full pace, an hour
 	slowest     = 1.0 / 16
 	slowAgain   = time.Hour // by one user
-	burst       = 3         // seconds
+	burstTime   = 3         // seconds
 	lineCap     = 256       // polls of one user that wait for one lane
 	laneCap     = 16_384    // polls that wait for one lane
 	offerTime   = 30 * time.Second
 )
+
+// burst is how many logins a rested lane may have at once.
+func (l Limits) burst() float64 { return max(1, l.Logins*burstTime) }

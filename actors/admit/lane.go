@@ -48,7 +48,7 @@ type line struct {
 }
 
 func newLane(key uint64, now time.Time, limits Limits) *lane {
-	l := &lane{key: key, by: make(map[lineKey]*line), pace: 1, paced: now, filled: now, tokens: limits.Logins * burst}
+	l := &lane{key: key, by: make(map[lineKey]*line), pace: 1, paced: now, filled: now, tokens: limits.burst()}
 	for p := range l.ready {
 		l.ready[p].of = l
 	}
@@ -62,7 +62,7 @@ func (l *lane) refill(now time.Time, limits Limits) {
 	}
 	l.paced = now
 	if d := now.Sub(l.filled); d > 0 {
-		l.tokens = min(max(1, limits.Logins*burst), l.tokens+d.Seconds()*limits.Logins*l.pace)
+		l.tokens = min(limits.burst(), l.tokens+d.Seconds()*limits.Logins*l.pace)
 	}
 	l.filled = now
 }
@@ -101,7 +101,7 @@ func (l *lane) take(now time.Time, limits Limits, two bool) (conns int, probe bo
 	if l.open {
 		l.probing, probe = true, true
 		l.until = now.Add(probeEvery*4/5 + rand.N(probeEvery*2/5))
-	} else if two && l.conns+2 <= l.room(limits)/2 && (limits.Logins <= 0 || l.tokens > limits.Logins*burst/2+1) {
+	} else if two && l.conns+2 <= l.room(limits)/2 && (limits.Logins <= 0 || l.tokens > limits.burst()/2+1) {
 		conns = 2
 	}
 	l.conns += conns
@@ -159,6 +159,6 @@ func (l *lane) idle(now time.Time, limits Limits) bool {
 		}
 	}
 	return l.waiting == 0 && len(l.by) == 0 && l.conns == 0 && !l.open && l.pace == 1 && len(l.slowed) == 0 &&
-		(limits.Logins <= 0 || l.tokens >= limits.Logins*burst) &&
+		(limits.Logins <= 0 || l.tokens >= limits.burst()) &&
 		(l.failed == 0 || now.Sub(l.fails[0].at) > breakWithin)
 }

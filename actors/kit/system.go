@@ -25,12 +25,8 @@ func System(log *slog.Logger) *actor.ActorSystem {
 // own, which nothing but time ends.
 const throttle = time.Millisecond
 
-// Shutdown ends a system whose actors have stopped, and waits for what it has
-// running.
-func Shutdown(s *actor.ActorSystem) {
-	s.Shutdown()
-	time.Sleep(2 * throttle)
-}
+// Settle waits for that goroutine, after the last message has been sent.
+func Settle() { time.Sleep(2 * throttle) }
 
 // typesOnly passes the text of a record (a constant of the library) and the
 // type of the message it is about.

@@ -75,6 +75,32 @@ func TestLatencyCountsFromTheIntendedTimeThroughAStall(t *testing.T) {
 	})
 }
 
+// A generator that is late itself says so, and does not move what was intended.
+func TestALateGeneratorKeepsTheIntendedTimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		slow := func(yield func(time.Duration) bool) {
+			if yield(time.Second) {
+				time.Sleep(5 * time.Second)
+				yield(2 * time.Second)
+			}
+		}
+		var second time.Time
+		late := Run(t.Context(), start, slow, func(i int, intended time.Time) {
+			if i == 1 {
+				second = intended
+			}
+		})
+		if got := second.Sub(start); got != 2*time.Second {
+			t.Errorf("the second piece was intended at %s, want 2s", got)
+		}
+		if m := late.Max(); m < 3900*time.Millisecond {
+			t.Errorf("the generator says it was late by %s, want 4s", m)
+		}
+	})
+}
+
 func TestRunStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

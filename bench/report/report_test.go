@@ -80,6 +80,9 @@ func TestEveryFigureIsInEveryReport(t *testing.T) {
 		t.Errorf("Markdown:\n%s", md.String())
 	}
 	for _, c := range r.Charts {
+		if !strings.Contains(page.String(), c.SVG()) {
+			t.Errorf("%q is not drawn", c.Title)
+		}
 		for _, row := range c.Rows().Rows {
 			if !strings.Contains(page.String(), "<td>"+row[2]+"</td>") {
 				t.Errorf("the table behind %q lacks %q", c.Title, row[2])

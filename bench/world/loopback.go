@@ -27,7 +27,7 @@ func CheckTarget(ctx context.Context, target string, own bool) error {
 		return fmt.Errorf("%s: %w", u.Hostname(), err)
 	}
 	for _, a := range addrs {
-		if !a.Unmap().IsLoopback() {
+		if !a.IsLoopback() {
 			return fmt.Errorf("%s is not this machine (%s): a load test is an attack on whoever did not ask for it; if the host is yours, add --i-own-this-host", u.Hostname(), a)
 		}
 	}

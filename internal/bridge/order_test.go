@@ -210,15 +210,15 @@ func TestSeveralFoldersAreMergedByDate(t *testing.T) {
 		jobs := todo()
 		r := &run{Pass: Pass{Left: c.left, Newest: c.newest}, known: newIndex(nil)}
 		r.order(jobs)
-		got := ""
+		var got strings.Builder
 		for i, j := range jobs {
 			if j.history && (i == 0 || !jobs[i-1].history) {
-				got += " "
+				got.WriteString(" ")
 			}
-			got += fmt.Sprint(j.ref.UID)
+			got.WriteString(fmt.Sprint(j.ref.UID))
 		}
-		if got != c.want {
-			t.Errorf("left %d, newest %v: got %q, want %q", c.left, c.newest, got, c.want)
+		if got.String() != c.want {
+			t.Errorf("left %d, newest %v: got %q, want %q", c.left, c.newest, got.String(), c.want)
 		}
 	}
 }

@@ -89,7 +89,12 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 	if err != nil {
 		return nil, err
 	}
-	p.out = dial.New(dial.Options{Roots: roots, Policy: dial.Policy{Allow: cfg.SourceAllowCIDRs, Ports: cfg.SourcePorts}})
+	p.out = dial.New(dial.Options{
+		Roots: roots, Policy: dial.Policy{Allow: cfg.SourceAllowCIDRs, Ports: cfg.SourcePorts},
+		// The engine paces by host name; here all names of one server count, and
+		// second connections, so it is twice as much.
+		Pace: dial.Pace{PerSecond: 2 * float64(cfg.SourceLogins), Burst: 20},
+	})
 	if cfg.MemoryForTransfers > 0 {
 		p.memory = bridge.NewMemory(int64(cfg.MemoryForTransfers))
 	}

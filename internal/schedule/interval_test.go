@@ -88,7 +88,7 @@ func TestChosenIntervalIsKept(t *testing.T) {
 			}
 			within(t, c.name, at.Sub(noon), c.low, c.high)
 		}
-		if got := poll(Policy{}, c.s, c.set, noon.Add(hour), 1).Interval; (c.set.PollEvery > 0 || c.set.Push) && got != c.s.Interval {
+		if got := poll(Policy{}, c.s, c.set, noon.Add(hour), 1).Interval; c.set.PollEvery > 0 && got != c.s.Interval {
 			t.Errorf("%s: adapted to %v", c.name, got)
 		}
 	}
@@ -150,7 +150,7 @@ func TestWorthWriting(t *testing.T) {
 	for name, change := range map[string]func(*State){
 		"phase":    func(s *State) { s.Phase = Failing },
 		"code":     func(s *State) { s.Reason.Code = "dns" },
-		"until":    func(s *State) { s.Until = noon },
+		"first":    func(s *State) { s.First = noon },
 		"class":    func(s *State) { s.Class = mail.Login },
 		"failures": func(s *State) { s.Failures++ },
 		"floor":    func(s *State) { s.Floor = minute },
@@ -167,6 +167,7 @@ func TestWorthWriting(t *testing.T) {
 	for name, change := range map[string]func(*State){
 		"later":    func(s *State) { s.Interval = 2 * hour },
 		"LastSync": func(s *State) { s.LastSync = noon.Add(hour) },
+		"until":    func(s *State) { s.Until = noon },
 		"ETA":      func(s *State) { s.Backlog.ETA = noon },
 	} {
 		after := base

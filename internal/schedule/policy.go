@@ -22,28 +22,28 @@ const (
 	longest      = 25 * time.Hour   // no wait is longer, whoever asks for it
 	shortest     = time.Second      // nor shorter, whatever fails
 	goOn         = 5 * time.Second  // to the next pass over a backlog
+	anew         = time.Minute      // after a pass that was none
 	quietShare   = 12               // an interval grows by this part of the time without mail
 )
 
-// Next gives the state after a pass. A pass that was drained, cancelled or
-// fenced leaves everything as it was, and so does any pass the fact that the
-// mailbox is paused.
+// Next gives the state after a pass. A pass that was cancelled or fenced leaves
+// everything as it was, but for a pause in case that somebody goes on, and no
+// pass ends the pause of its user.
 func (p Policy) Next(before State, set Settings, o Outcome) State {
 	after := before
 	if o.Err != nil && void(o.Err) {
-		return after
+		return p.untouched(after, set, o.Now)
 	}
 	if o.Floor > 0 || o.Err == nil {
 		after.Floor = min(max(o.Floor, 0), longest/2)
 	}
 	after.Interval = p.adapted(before, set, o)
-	switch f := faultOf(o.Err); {
-	case o.Err == nil:
+	if o.Err == nil {
 		after = p.wentThrough(after, set, o)
-	case f.Class == mail.RateLimited && f.Scope == "history":
+	} else if f := faultOf(o.Err); f.Class == mail.RateLimited && f.Scope == "history" {
 		after = p.historyWaits(after, set, o, f)
-	default:
-		after = p.failed(after, set, o)
+	} else {
+		after = p.failed(after, set, o, f)
 	}
 	if before.Phase == Paused {
 		after.Phase, after.Reason, after.Until = Paused, before.Reason, before.Until
@@ -55,6 +55,19 @@ func (p Policy) Next(before State, set Settings, o Outcome) State {
 func void(err error) bool {
 	f, ok := mail.AsFault(err)
 	return ok && f.Code == "cancelled" || errors.Is(err, context.Canceled) || errors.Is(err, ledger.ErrFenced)
+}
+
+// untouched is a state after a pass that says nothing about the mailbox. The
+// pause is nothing that is Worth writing.
+func (p Policy) untouched(s State, set Settings, now time.Time) State {
+	if s.Phase == Paused || s.Phase == Failing && s.Until.IsZero() {
+		return s
+	}
+	pause := max(anew, p.floor(s, set))
+	if at := now.Add(pause + p.upTo(pause/5)); at.After(s.Until) {
+		s.Until = at
+	}
+	return s
 }
 
 func (p Policy) wentThrough(s State, set Settings, o Outcome) State {
@@ -96,8 +109,7 @@ func backlog(s State, o Outcome) Backlog {
 	return s.Backlog
 }
 
-func (p Policy) failed(s State, set Settings, o Outcome) State {
-	f := faultOf(o.Err)
+func (p Policy) failed(s State, set Settings, o Outcome, f *mail.Fault) State {
 	r := reactionTo(f)
 	// What was imported before it failed breaks the row: a connection that is
 	// cut every hour of a long history is not a dead host.
@@ -145,7 +157,7 @@ func (p Policy) pause(r reaction, s State, f *mail.Fault, now time.Time) time.Du
 // adapted is the interval after this pass; it is kept while nothing is polled,
 // and where the user has chosen.
 func (p Policy) adapted(before State, set Settings, o Outcome) time.Duration {
-	if set.PollEvery > 0 || set.Push || o.Err != nil && o.Imported == 0 {
+	if set.PollEvery > 0 || o.Err != nil && o.Imported == 0 {
 		return before.Interval
 	}
 	base := orDefault(p.Default, defaultEvery)
@@ -172,11 +184,11 @@ func (p Policy) Due(s State, set Settings, now time.Time) (at time.Time, ok bool
 		}
 		return p.between(s.Until, now), true
 	}
-	if s.LastSync.IsZero() {
-		return p.between(now, now), true
-	}
-	if !s.Until.IsZero() {
+	switch {
+	case !s.Until.IsZero():
 		return p.between(s.Until, now), true
+	case s.LastSync.IsZero(): // a new mailbox
+		return p.between(now, now), true
 	}
 	last := s.LastSync
 	if last.After(now) {
@@ -225,10 +237,11 @@ func (p Policy) between(at, now time.Time) time.Time {
 }
 
 // Worth reports whether a state must be written: whether a person or the next
-// start would miss something. A longer interval, or a later LastSync, is not.
+// start would miss something. A longer interval or a later LastSync is not, and
+// another Until alone comes of no failure: that would have counted.
 func Worth(before, after State) bool {
-	return after.Phase != before.Phase || after.Reason.Code != before.Reason.Code || !after.Until.Equal(before.Until) ||
-		after.Class != before.Class || after.Failures != before.Failures ||
+	return after.Phase != before.Phase || after.Reason.Code != before.Reason.Code ||
+		after.Class != before.Class || after.Failures != before.Failures || !after.First.Equal(before.First) ||
 		after.Floor != before.Floor || after.Digest != before.Digest ||
 		after.Backlog.Messages != before.Backlog.Messages || after.Backlog.Bytes != before.Backlog.Bytes ||
 		after.Interval < before.Interval || before.LastSync.IsZero() != after.LastSync.IsZero()

@@ -223,16 +223,33 @@ func TestSecondRefusalCountsWithinAnHourOnly(t *testing.T) {
 	}
 }
 
-func TestDrainAndFenceLeaveNoTrace(t *testing.T) {
+func TestCancelledAndFencedPassesLeaveNoTrace(t *testing.T) {
 	t.Parallel()
-	before := State{Phase: Waiting, Until: noon, Reason: Reason{Code: "dns", Detail: "d", Help: "h"}, Failures: 3, First: noon, Digest: mail.Key{7}, Interval: hour}
-	for _, err := range []error{
-		fmt.Errorf("claim: %w", ledger.ErrFenced), context.Canceled, fault(mail.Transient, "cancelled"),
-		&mail.Fault{Class: mail.Transient, Code: "cut", Err: context.Canceled},
+	p, now := Policy{Rand: low}, noon.Add(hour)
+	why := Reason{Code: "dns", Detail: "d", Help: "h"}
+	for name, before := range map[string]State{
+		"waiting":           {Phase: Waiting, Until: noon, Reason: why, Failures: 3, First: noon, Interval: hour},
+		"idle":              {LastSync: noon, Digest: mail.Key{7}},
+		"new":               {},
+		"until its user":    {Phase: Failing, Reason: why, Class: mail.Grant},
+		"paused":            {Phase: Paused},
+		"waiting for hours": {Phase: Waiting, Until: now.Add(9 * hour), Reason: why},
 	} {
-		after := Policy{}.Next(before, Settings{}, Outcome{Now: noon.Add(hour), Err: err, Imported: 5})
-		if after != before || Worth(before, after) {
-			t.Errorf("%v: %+v", err, after)
+		for _, err := range []error{
+			fmt.Errorf("claim: %w", ledger.ErrFenced), context.Canceled, fault(mail.Transient, "cancelled"),
+			&mail.Fault{Class: mail.Transient, Code: "cut", Err: context.Canceled},
+		} {
+			after := p.Next(before, Settings{}, Outcome{Now: now, Err: err, Imported: 5})
+			if Worth(before, after) {
+				t.Errorf("%s, %v: written: %+v", name, err, after)
+			}
+			stuck := before.Phase == Paused || before.Class == mail.Grant
+			if at, ok := p.Due(after, Settings{}, now); ok == stuck || ok && at.Sub(now) < minute {
+				t.Errorf("%s, %v: due after %v", name, err, at.Sub(now))
+			}
+			if after.Until = before.Until; after != before {
+				t.Errorf("%s, %v: %+v", name, err, after)
+			}
 		}
 	}
 }

@@ -67,9 +67,9 @@ func TestAnyHistoryKeepsTheRules(t *testing.T) {
 				continue
 			}
 			void := o.Err != nil && void(o.Err)
-			least := max(providerFloor(set), min(o.Floor, longest/2)*11/10, second)
-			if void {
-				least = 1 // it may have been due soon anyway
+			least := max(providerFloor(set), s.Floor*11/10, second)
+			if !void && s.Floor < min(o.Floor, longest/2) {
+				t.Fatalf("seed %d, step %d: the floor of %v was not learned", seed, step, o.Floor)
 			}
 			if wait := at.Sub(now); wait < least || wait > longest {
 				t.Fatalf("seed %d, step %d: due in %v, floor %v\n%+v\n%+v", seed, step, wait, least, o, s)

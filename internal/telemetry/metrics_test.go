@@ -24,8 +24,8 @@ func everything(m *Metrics, s string) (called int) {
 			continue
 		}
 		var args []reflect.Value
-		for j := range v.Method(i).Type().NumIn() {
-			arg := reflect.New(v.Method(i).Type().In(j)).Elem()
+		for in := range v.Method(i).Type().Ins() {
+			arg := reflect.New(in).Elem()
 			switch arg.Kind() {
 			case reflect.String:
 				arg.SetString(s)
@@ -156,7 +156,7 @@ func TestEveryWordOfASetHasItsOwnSeries(t *testing.T) {
 		strings.Join(recoverKinds, " "): m.Recovered,
 		strings.Join(budgetKinds, " "):  func(s string) { m.Budget(s, 1, 2) },
 	} {
-		for _, word := range strings.Fields(set) {
+		for word := range strings.FieldsSeq(set) {
 			count(word)
 		}
 	}

@@ -52,7 +52,7 @@ func (s *Source) listing(ctx context.Context) ([]entry, error) {
 	if err != nil || count == 0 {
 		return nil, err
 	}
-	uidl, list, err := s.askListings()
+	uidl, list, err := s.askListings(count)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (s *Source) listing(ctx context.Context) ([]entry, error) {
 
 // askListings reads both listings to their ends, so that the connection stays
 // in step whatever is wrong with them.
-func (s *Source) askListings() (uidl, list []entry, err error) {
+func (s *Source) askListings(count int) (uidl, list []entry, err error) {
 	commands := []string{"UIDL", "LIST"}
 	if s.noUIDL {
 		commands = commands[1:]
@@ -95,7 +95,7 @@ func (s *Source) askListings() (uidl, list []entry, err error) {
 			}
 		}
 		uidl = list
-		if list, err = s.scan(name); err != nil {
+		if list, err = s.scan(name, count); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -128,7 +128,7 @@ func (s *Source) stat() (int, error) {
 }
 
 // scan reads the answer to UIDL or LIST, line by line as it stands.
-func (s *Source) scan(command string) ([]entry, error) {
+func (s *Source) scan(command string, count int) ([]entry, error) {
 	r, err := s.reply()
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func (s *Source) scan(command string) ([]entry, error) {
 		}
 		return nil, s.listRefused(command, r)
 	}
-	var entries []entry
+	entries := make([]entry, 0, min(max(count, 0), 4096)) // more only when it has come
 	err = s.lines(func(line []byte) {
 		number, rest := splitNumber(line)
 		e := entry{number: number}

@@ -74,9 +74,9 @@ func TestRefusalAtTheGreetingPasses(t *testing.T) {
 		class mail.Class
 		code  string
 	}{
-		"-ERR":                                          {mail.Transient, "server_refuses"},
-		"-ERR no":                                       {mail.Transient, "server_refuses"},
-		"-ERR [AUTH] go away":                           {mail.Transient, "server_refuses"},
+		"-ERR":                {mail.Transient, "server_refuses"},
+		"-ERR no":             {mail.Transient, "server_refuses"},
+		"-ERR [AUTH] go away": {mail.Transient, "server_refuses"},
 		"-ERR [SYS/PERM] your address is not welcome":   {mail.Transient, "server_refuses"},
 		"-ERR [SYS/TEMP] starting up":                   {mail.Transient, "server_busy"},
 		"-ERR [IN-USE] wait":                            {mail.RateLimited, "mailbox_locked"},

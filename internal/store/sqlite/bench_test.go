@@ -90,7 +90,7 @@ func benchmarkPoll(b *testing.B, handles int) {
 	b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N), "cpu-µs/poll")
 }
 
-func poll(b *testing.B, s *Store, u id.User, box id.Mailbox) {
+func poll(b testing.TB, s *Store, u id.User, box id.Mailbox) {
 	_, err := s.Grant(b.Context(), u)
 	ok(b, err)
 	_, _, err = s.Load(b.Context(), u, box)

@@ -94,7 +94,14 @@ func TestAMarkOutlivesAnOlderClean(t *testing.T) {
 		asked = w.s.system.queue.busy
 		w.s.system.queue.mu.Unlock()
 	}
-	ok(t, w.s.Begin(t.Context(), w.user, box)) // durable already, it thinks
+	begun := make(chan error, 1)
+	go func() { begun <- w.s.Begin(t.Context(), w.user, box) }() // durable already, it thinks
+	select {
+	case err := <-begun:
+		ok(t, err)
+	case <-time.After(10 * time.Second):
+		t.Error("a mark that is there was written again")
+	}
 	w.s.system.mu.Unlock()
 	ok(t, <-cleaned)
 	for r, err := range w.s.All(t.Context()) {
