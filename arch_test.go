@@ -81,7 +81,7 @@ var homes = map[string][]string{
 	"github.com/google/uuid":                  {"internal/id"},
 	"golang.org/x/net/idna":                   {"internal/mail", "internal/dial"}, // sender domains, and host names on their way to DNS
 	"golang.org/x/net/dns/dnsmessage":         {"internal/dial"},
-	"golang.org/x/sync/semaphore":             {"internal/bridge"},
+	"golang.org/x/sync/semaphore":             {"internal/bridge", "actors"},
 	"golang.org/x/sync/singleflight":          {"internal/oauth", "internal/gmail"}, // one refresh at a time, on both sides of the token
 	"golang.org/x/crypto/xts":                 {"internal/store/sqlite/..."},        // page encryption
 	"golang.org/x/sys":                        {"internal/cli", "internal/store/...", "internal/vault", "bench/..."},

@@ -23,6 +23,11 @@
 // compared, and a session that no longer answers makes the message doubtful:
 // shown to its owner, never guessed.
 //
+// A pass over a mailbox in which nothing has changed ends after one look
+// (digest.go). One that has much to do takes new mail before history
+// (order.go), each from its own allowance, and keeps no maildrop locked while
+// it waits for budget, memory or the gate (budget.go, memory.go, session.go).
+//
 // The package declares the ports it needs (ports.go) and decides by
 // mail.Class, never by text. It holds a message that fits the window whole,
 // so that several uploads run from one source connection; a larger one flows

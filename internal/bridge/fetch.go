@@ -56,8 +56,8 @@ func (r *run) fetch(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 		if until, held := r.held(); held {
 			return again{until}
 		}
-		if r.exclusive() && s.old() && r.waiting() {
-			return again{}
+		if s.old() && r.waiting() && (s.locks || r.historyNext()) {
+			return again{} // a new listing shows what has come meanwhile
 		}
 		jobs, err := r.batch(ctx, s)
 		if err != nil {

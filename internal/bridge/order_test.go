@@ -187,6 +187,36 @@ func TestMailThatComesDuringALongPassIsNew(t *testing.T) {
 	})
 }
 
+// TestALongImportOfHistoryLooksForNewMail: on IMAP one session could last for
+// days.
+func TestALongImportOfHistoryLooksForNewMail(t *testing.T) {
+	for _, connections := range []int{1, 2} {
+		t.Run(fmt.Sprint(connections, " connections"), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, imap)
+				for i := range 40 {
+					w.drop.add(message(i, window+1000)) // streamed, one after the other
+				}
+				begin, after := time.Now(), time.Duration(0)
+				w.sync(Leave, func(p *Pass) {
+					p.Connections, p.Parallel = connections, 2
+					p.Gmail = oddGmail{Importer: p.Gmail, put: func(ctx context.Context, c mail.Chunk) error {
+						if c.Length < 1000 {
+							after = time.Since(begin)
+						}
+						return sleep(ctx, time.Minute)
+					}}
+					time.AfterFunc(time.Minute, func() { w.drop.add(message(100, 300)) })
+				})
+				if after > maxListing+5*time.Minute {
+					t.Errorf("new mail was imported after %v", after)
+				}
+				w.arrived(Leave)
+			})
+		})
+	}
+}
+
 // TestSeveralFoldersAreMergedByDate: what is new in one may be listed before
 // the backlog of another.
 func TestSeveralFoldersAreMergedByDate(t *testing.T) {

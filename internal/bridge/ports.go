@@ -141,6 +141,7 @@ const (
 	sealEvery    = 8 << 20          // a checkpoint is sealed this often
 	maxMessage   = 157_286_400      // octets Gmail takes (discovery document, maxSize)
 	maxSession   = 2 * time.Minute  // a POP3 session holds the maildrop's lock no longer,
+	maxListing   = 10 * time.Minute // so often a long import of history looks for new mail
 	linger       = 30 * time.Second // but may wait so long for what is on its way,
 	maxDeletes   = 100              // nor does it risk more deletions than this
 	maxAttempts  = 3                // then a message that fails is set aside

@@ -89,6 +89,12 @@ func (r *run) onShelf() error {
 	return r.shelved
 }
 
+func (r *run) historyNext() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.queue) > 0 && r.queue[0].history
+}
+
 func (r *run) waiting() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

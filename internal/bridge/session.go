@@ -38,8 +38,13 @@ func (r *run) open(ctx context.Context) (*session, error) {
 	return &session{Source: src, locks: r.exclusive(), opened: time.Now()}, nil
 }
 
-// old reports that the session has lasted long enough.
-func (s *session) old() bool { return time.Since(s.opened) > maxSession }
+// old reports that the session, or its listing, has lasted long enough.
+func (s *session) old() bool {
+	if s.locks {
+		return time.Since(s.opened) > maxSession
+	}
+	return time.Since(s.opened) > maxListing
+}
 
 // patience is how long one wait may last with the session open; 0: as long as
 // it takes.

@@ -111,7 +111,7 @@ func TestDigestChangesWithTheListing(t *testing.T) {
 	}
 }
 
-// Dovecot counts modifications only once somebody has asked for them.
+// The same where modifications are counted, by a server that was not written for this test.
 func TestRealDovecotDigestChangesWithTheListing(t *testing.T) {
 	t.Parallel()
 	srv := dovecot.Start(t)

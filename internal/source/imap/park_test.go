@@ -375,7 +375,7 @@ func TestWhatIsNotNewMailDoesNotWake(t *testing.T) {
 	p := park(t, d)
 	told := make(chan error, 1)
 	go func() { told <- p.Wait(t.Context()) }()
-	s.Push("* OK Still here\r\n* 3 EXISTS\r\n* 0 RECENT\r\n* 2 FETCH (UID 2 FLAGS (\\Seen))\r\n* FLAGS (\\Seen " + strings.Repeat("x", 3000) + ")\r\n* 3 EXPUNGE\r\n* 2 EXISTS\r\n")
+	s.Push("* OK Still here\r\n* 3 EXISTS\r\n* 0 RECENT\r\n* 2 FETCH (UID 2 FLAGS (\\Seen))\r\n* FLAGS (\\Seen " + strings.Repeat("x", 3000) + ")\r\n* 3 EXPUNGE\r\n")
 	select {
 	case err := <-told:
 		t.Fatalf("woken: %v", err)
@@ -413,5 +413,28 @@ func TestDialerClosesWhatNobodyParks(t *testing.T) {
 	d.Close()
 	if p, err := d.Park(t.Context()); p != nil || err != nil {
 		t.Errorf("parked %v, %v", p, err)
+	}
+}
+
+// It has been listed: a second pass would be for nothing.
+func TestMailBetweenDigestAndListingIsNotNewToPark(t *testing.T) {
+	t.Parallel()
+	s := &imapd.Script{Messages: messages("one")}
+	d := imap.New(kept(config(t, script(t, s), imap.TLS)))
+	src, err := d.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := src.Digest(t.Context(), io.Discard); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	s.Deliver("two")
+	if refs := list(t, src); len(refs) != 2 {
+		t.Fatalf("%d messages listed, want 2", len(refs))
+	}
+	_ = src.Close(t.Context())
+	park(t, d)
+	if !s.Saw("IDLE") {
+		t.Error("it did not wait")
 	}
 }
