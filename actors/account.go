@@ -91,6 +91,7 @@ func (s *shared) expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.using == 0 {
+		s.idle = nil
 		s.closeLocked()
 	}
 }

@@ -115,14 +115,14 @@ func (b *mailbox) park(c actor.Context, p Parked) {
 		c.Send(b.clock, unparked{box: b.key})
 		return
 	}
-	w := &waiter{handover: make(chan Parked), done: make(chan struct{})}
+	ctx, cancel := context.WithCancelCause(b.ctx)
+	w := &waiter{handover: make(chan Parked), done: make(chan struct{}), cancel: cancel}
 	b.waiter = w
 	t, user, box, self := b.tree, b.user, b.key, c.Self()
-	b.wait.Start(b.ctx, c, func(ctx context.Context) any {
+	b.wait.StartWith(ctx, cancel, c, func(ctx context.Context) any {
 		t.waitForPush(ctx, user, box, p, w, self)
 		return nil
 	})
-	w.cancel = b.wait.CancelFunc()
 }
 
 // waiter is a parked connection and the goroutine that waits on it.
@@ -155,7 +155,7 @@ func (w *waiter) take(ctx context.Context) Parked {
 
 func (t *tree) waitForPush(ctx context.Context, user id.User, box id.Mailbox, p Parked, w *waiter, self *actor.PID) {
 	defer close(w.done)
-	work := &piece{kind: aWait, user: user, box: box}
+	work := &piece{kind: aWait, user: user, box: box, cancel: w.cancel}
 	ctx, err := t.tracker.enter(ctx, work)
 	if err != nil {
 		p.Close()

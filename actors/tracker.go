@@ -38,9 +38,8 @@ type piece struct {
 	kind   kind
 	user   id.User
 	box    id.Mailbox
-	permit *admit.Permit // of a scheduled pass
-	cancel context.CancelCauseFunc
-	ctx    context.Context
+	permit *admit.Permit           // of a scheduled pass
+	cancel context.CancelCauseFunc // made by enter, unless it is set
 
 	uploading atomic.Bool // an upload has been begun: let it end
 	todo      atomic.Int64
@@ -84,13 +83,15 @@ func (t *tracker) enter(ctx context.Context, p *piece) (context.Context, error) 
 		}
 	}
 	defer t.mu.Unlock()
-	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	if p.cancel == nil {
+		ctx, p.cancel = context.WithCancelCause(ctx)
+	}
 	p.begun = time.Now()
 	t.pieces[p] = struct{}{}
 	if p.kind == aPass {
 		t.passes[p.box] = p
 	}
-	return p.ctx, nil
+	return ctx, nil
 }
 
 func (t *tracker) refusal(p *piece) error {

@@ -28,11 +28,16 @@ type Worker struct {
 // Start runs work on a goroutine of its own. Its result comes to the actor as
 // Done, a panic as Done with Panicked.
 func (w *Worker) Start(ctx context.Context, c actor.Context, work func(context.Context) any) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	w.StartWith(ctx, cancel, c, work)
+}
+
+// StartWith is Start with a context of the caller's, and what cancels it.
+func (w *Worker) StartWith(ctx context.Context, cancel context.CancelCauseFunc, c actor.Context, work func(context.Context) any) {
 	if w.Running() {
 		panic("kit: a worker is started twice")
 	}
-	ctx, w.cancel = context.WithCancelCause(ctx)
-	w.run = runs.Add(1)
+	w.cancel, w.run = cancel, runs.Add(1)
 	self, root, run := c.Self(), c.ActorSystem().Root, w.run
 	go func() {
 		done := Done{Run: run, Panicked: true}
@@ -56,9 +61,6 @@ func (w *Worker) Cancel(cause error) {
 		w.cancel(cause)
 	}
 }
-
-// CancelFunc is Cancel of the work that runs now, for another goroutine.
-func (w *Worker) CancelFunc() context.CancelCauseFunc { return w.cancel }
 
 // Took reports whether d is the answer of this worker, which is idle then.
 func (w *Worker) Took(d Done) bool {

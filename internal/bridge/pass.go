@@ -75,6 +75,8 @@ type Event struct {
 	Reason    string
 	Domain    string
 	Size      int64
+	Took      time.Duration // of its transfer; zero: it had none
+	Recovered bool          // it was claimed before this pass
 	Wait      time.Time
 }
 

@@ -64,6 +64,7 @@ type job struct {
 	suspect  bool     // the connection broke at it
 	guilty   bool     // and again
 	ended    bool
+	began    time.Time // its transfer
 }
 
 // resume is what is known about a claimed upload.
@@ -191,7 +192,12 @@ func (r *run) end(j *job, k ledger.Key, o ledger.Outcome) {
 	}
 	r.done(j, used)
 	r.mu.Unlock()
-	r.tell(Event{Ref: j.ref, Status: o.Status, Reason: o.Reason, Domain: o.Domain, Size: o.Size})
+	e := Event{Ref: j.ref, Status: o.Status, Reason: o.Reason, Domain: o.Domain, Size: o.Size}
+	e.Recovered = j.resume != nil || j.ref == (mail.Ref{})
+	if !j.began.IsZero() {
+		e.Took = time.Since(j.began)
+	}
+	r.tell(e)
 }
 
 // done counts a message that has ended, and what it did not use of its budget.

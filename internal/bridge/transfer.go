@@ -40,6 +40,7 @@ func (r *run) carry(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 		free()
 		return err
 	}
+	j.began = time.Now()
 	b, whole, err := fill(in.Body, max(j.ref.Size, in.Size))
 	if err != nil {
 		octets := int64(b.n)

@@ -86,6 +86,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	marker := new(actors.Marker)
 	pass.Ledger = &marked{books, marker}
 	pass.Memory, pass.Digest, pass.Left, pass.LeftBytes = p.memory, state.Digest, state.Backlog.Messages, state.Backlog.Bytes
+	pass.Progress = p.count
 	job := actors.Job{Pass: pass, State: state, Marker: marker, Settings: schedule.Settings{
 		Host: m.Host, Protocol: m.Protocol, PollEvery: m.PollEvery, Push: m.Protocol == "imap",
 	}}
@@ -109,6 +110,17 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		return imapDialer{d}
 	}
 	return job, nil
+}
+
+// count brings what a pass says of its messages into the metrics.
+func (p *person) count(e bridge.Event) {
+	if e.Status == "" {
+		return
+	}
+	p.metrics.MessageEnded(string(e.Status), e.Size, e.Took)
+	if e.Recovered {
+		p.metrics.Recovered(string(e.Status))
+	}
 }
 
 // Close implements actors.Account.

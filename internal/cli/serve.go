@@ -46,7 +46,9 @@ func (serveCmd) Run(a *app) error {
 	}
 	engine := actors.Start(actors.Options{
 		Log: p.log, Registry: p.store, Accounts: accounts{p}, Metrics: metrics,
-		Policy: schedule.Policy{Default: cfg.PollEvery},
+		Policy: schedule.Policy{
+			Default: cfg.PollEvery, UnitsPerUserMinute: cfg.UnitsPerUserMinute, BytesPerUserDay: int64(cfg.BytesPerUserDay),
+		},
 		Limits: actors.Limits{
 			PollEvery: cfg.PollEvery, Sessions: int(cfg.Sessions),
 			PerLane: unlimited(cfg.SourceConnections), LoginsPerSecond: float64(unlimited(cfg.SourceLogins)),

@@ -14,6 +14,8 @@ import (
 type Policy struct {
 	Default time.Duration       // between two polls where the user has not chosen; 0: 5 min
 	Rand    func(n int64) int64 // a number in [0, n); nil: math/rand/v2
+	// What bounds the pace of a backlog, for its ETA; 0: no limit.
+	UnitsPerUserMinute, BytesPerUserDay int64
 }
 
 const (
@@ -45,10 +47,28 @@ func (p Policy) Next(before State, set Settings, o Outcome) State {
 	} else {
 		after = p.failed(after, set, o, f)
 	}
+	after.Backlog = p.estimated(after.Backlog, o)
 	if before.Phase == Paused {
 		after.Phase, after.Reason, after.Until = Paused, before.Reason, before.Until
 	}
 	return after
+}
+
+// estimated gives a backlog the time at which it will be done: by the pace of
+// the pass, and not before the budgets allow. The budget of a day that refused
+// is spent.
+func (p Policy) estimated(b Backlog, o Outcome) Backlog {
+	if b.Messages == 0 {
+		return Backlog{}
+	}
+	used := int64(0)
+	if f, ok := mail.AsFault(o.Err); ok && f.Class == mail.RateLimited && (f.Scope == "day" || f.Scope == "history") {
+		used = p.BytesPerUserDay
+	}
+	if at := ETA(o.Now, b.Messages, b.Bytes, p.UnitsPerUserMinute, p.BytesPerUserDay, used); at.After(b.ETA) {
+		b.ETA = at
+	}
+	return b
 }
 
 // void reports an end that says nothing about the mailbox.

@@ -360,3 +360,25 @@ func TestOutageHasFullJitter(t *testing.T) {
 		t.Errorf("from %v to %v", first, last)
 	}
 }
+
+func TestABacklogSaysWhenItWillBeDone(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	p := Policy{UnitsPerUserMinute: 6000, BytesPerUserDay: 500e6}
+	s := p.Next(State{}, Settings{}, Outcome{Now: now, Imported: 1, Backlog: Backlog{Messages: 100_000, Bytes: 5e9}})
+	if days := s.Backlog.ETA.Sub(now).Hours() / 24; days < 8.5 || days > 10 {
+		t.Errorf("5 GB at 500 MB a day: %.1f days", days)
+	}
+	s = p.Next(State{}, Settings{}, Outcome{Now: now, Imported: 1, Backlog: Backlog{Messages: 2400, Bytes: 1e6}})
+	if took := s.Backlog.ETA.Sub(now); took != 10*time.Minute {
+		t.Errorf("2,400 messages at 240 a minute: %v", took)
+	}
+	spent := &mail.Fault{Class: mail.RateLimited, Code: "budget", Scope: "day", Until: now.Add(20 * time.Hour)}
+	s = p.Next(State{}, Settings{}, Outcome{Now: now, Err: spent, Backlog: Backlog{Messages: 10, Bytes: 1e6}})
+	if s.Backlog.ETA.Before(now.Add(20 * time.Hour)) {
+		t.Errorf("the day's budget is spent, and the rest is done at %v", s.Backlog.ETA)
+	}
+	if s = p.Next(s, Settings{}, Outcome{Now: now.Add(24 * time.Hour), Imported: 10}); s.Backlog != (Backlog{}) {
+		t.Errorf("nothing is left: %+v", s.Backlog)
+	}
+}

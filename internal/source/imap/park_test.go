@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/source/imap"
@@ -436,5 +437,33 @@ func TestMailBetweenDigestAndListingIsNotNewToPark(t *testing.T) {
 	park(t, d)
 	if !s.Saw("IDLE") {
 		t.Error("it did not wait")
+	}
+}
+
+// What is waiting must not keep the password in memory, nor go-imap's buffers.
+func TestParkedConnectionRemembersNeitherSourceNorDialer(t *testing.T) {
+	t.Parallel()
+	s := &imapd.Script{Messages: messages("one")}
+	cfg := kept(config(t, script(t, s), imap.TLS))
+	p, d, src := func() (*imap.Parked, weak.Pointer[imap.Dialer], weak.Pointer[imap.Source]) {
+		d := imap.New(cfg)
+		src, err := d.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		list(t, src)
+		_ = src.Close(t.Context())
+		return park(t, d), weak.Make(d), weak.Make(src)
+	}()
+	told := make(chan error, 1)
+	go func() { told <- p.Wait(t.Context()) }()
+	for end := time.Now().Add(5 * time.Second); d.Value() != nil || src.Value() != nil; time.Sleep(time.Millisecond) {
+		if runtime.GC(); time.Now().After(end) {
+			t.Fatal("the Dialer or the Source, and the password with it, is still in memory")
+		}
+	}
+	s.Deliver("two")
+	if err := <-told; err != nil {
+		t.Error(err)
 	}
 }

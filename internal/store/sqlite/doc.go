@@ -2,8 +2,8 @@
 // machine and one process that works.
 //
 //	<data>/lock            held by the process that works (serve, sync, demo, migrate)
-//	<data>/system.db       who there is (by keyed hash), what the day has cost
-//	<data>/users/<id>.db   one user: mailboxes, ledger, audit log, grant
+//	<data>/system.db       who there is (by keyed hash), when each mailbox is due, what the day has cost
+//	<data>/users/<id>.db   one user: mailboxes with their state, ledger, audit log, grant
 //	<data>/keys            the keys of all these (package vault)
 //
 // A file is the boundary between users. Its pages are encrypted under a key of
@@ -24,12 +24,29 @@
 // the fence. A write whose owner is of an older epoch changes nothing. Who takes
 // the store makes a new epoch, durable before the owner can do anything.
 //
+// # The wheel
+//
+// A start must know when a million mailboxes are due without opening a million
+// databases, so the system database has a row for each: ids, a keyed hash of
+// the mail server, and the part of the mailbox's state that says when. The truth
+// is in the user's database, and two files share no commit. What keeps a crash
+// between two commits harmless is their order:
+//
+//	make a mailbox   salt, row in the wheel, mailbox
+//	wipe a mailbox   salt, mailbox, row in the wheel
+//	save a state     first where the mailbox is woken sooner, then the other
+//
+// So the wheel knows every mailbox and is never late. What it knows too much, a
+// row without a mailbox, is taken away when Load is asked for it; what it says
+// too early costs one pass.
+//
 // # SQL
 //
 // Statements are in queries/, the schema in migrations/sqlite; sqlc makes Go of
 // both (sqlc generate, in this folder). The ledger's few statements that every
-// message needs are prepared once on the connection and bound there. Everything
-// else uses the generated methods on that same connection. Measured: Record as
-// a prepared statement 9 µs and 1 allocation, through database/sql 46 µs and 11
-// (5,000 in one transaction, 2 busy cores).
+// message needs, and the wheel's, are bound on the connection itself. Everything
+// else uses the generated methods on that same connection. Measured: Record
+// bound there 9 µs and 1 allocation, through database/sql 46 µs and 11 (5,000
+// in one transaction, 2 busy cores). All are prepared when first needed and
+// kept: a database that is opened for a poll needs few of them.
 package sqlite

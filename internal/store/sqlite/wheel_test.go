@@ -126,7 +126,9 @@ func numbered(n int) iter.Seq[schedule.Registered] {
 	}
 }
 
-// TestAMillionMailboxesAreLoaded. Measured: see docs/performance.md.
+// TestAMillionMailboxesAreLoaded. Measured: loaded in 0.8 s, all of it CPU, with
+// 180 KiB allocated; registered in 4.5 s (2 busy cores). The limit on the time
+// is for a machine that has other work.
 func TestAMillionMailboxesAreLoaded(t *testing.T) {
 	const n = 1_000_000
 	if testing.Short() {
