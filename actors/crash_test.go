@@ -51,12 +51,12 @@ func TestAPanicInAnyActorForgetsNoMailbox(t *testing.T) {
 						boxes = append(boxes, r)
 					}
 					w.start(Options{hook: b.hook, Limits: Limits{Sessions: 4, PerLane: 2, LoginsPerSecond: -1}})
-					time.Sleep(10 * time.Minute)
+					rest(10 * time.Minute)
 					b.left.Store(times)
 					for _, r := range boxes[:10] {
 						_ = w.SyncNow(t.Context(), r.User, r.Mailbox)
 					}
-					time.Sleep(time.Hour)
+					rest(time.Hour)
 					if b.hits.Load() != times {
 						t.Fatalf("%d panics, want %d", b.hits.Load(), times)
 					}
@@ -64,7 +64,7 @@ func TestAPanicInAnyActorForgetsNoMailbox(t *testing.T) {
 					for _, r := range boxes {
 						before[r] = w.count(r)
 					}
-					time.Sleep(3 * time.Hour)
+					rest(3 * time.Hour)
 					for i, r := range boxes {
 						if w.count(r) == before[r] {
 							s, ok := w.Status(r.User, r.Mailbox)
@@ -99,7 +99,7 @@ func TestAScheduleThatCannotBeCuredEndsTheEngineVisibly(t *testing.T) {
 					return bridge.Report{}, nap(ctx, time.Minute)
 				}
 				w.start(Options{hook: b.hook})
-				time.Sleep(time.Minute)
+				rest(time.Minute)
 				b.left.Store(1 << 30)
 				if kind == "node" {
 					b.left.Store(1) // nobody restarts it
@@ -133,7 +133,7 @@ func TestAUserWhoseActorAlwaysPanicsIsGivenUpVisibly(t *testing.T) {
 		w.start(Options{hook: b.hook})
 		<-w.Ready()
 		_ = w.SyncNow(t.Context(), r.User, r.Mailbox)
-		time.Sleep(10 * time.Minute)
+		rest(10 * time.Minute)
 		if s := w.state(r); s.Phase != schedule.Failing || s.Reason.Code != "internal_error" {
 			t.Errorf("state %+v", s)
 		}
@@ -164,13 +164,13 @@ func TestAPanicInAPortIsAPanicOfThePass(t *testing.T) {
 				}
 				w.start(Options{Limits: Limits{Sessions: 1, PerUser: 1, PerLane: 1}})
 				<-w.Ready()
-				time.Sleep(30 * time.Minute)
+				rest(30 * time.Minute)
 				if w.count(r) == 0 {
 					t.Error("never passed over")
 				}
 				n := w.count(r)
 				_ = w.SyncNow(t.Context(), r.User, r.Mailbox)
-				time.Sleep(10 * time.Second)
+				rest(10 * time.Second)
 				if w.count(r) == n && port != "revoked" {
 					t.Error("not passed over again")
 				}
@@ -207,7 +207,7 @@ func TestNoMessageReachesTheLog(t *testing.T) {
 		r := w.add(user, 1)
 		r.err = f
 		w.Register(r.Registered)
-		time.Sleep(time.Second)
+		rest(time.Second)
 		for _, m := range messages {
 			for _, kind := range []string{"", "node", "wheel", "governor", "shard", "user", "mailbox"} {
 				if kind == "node" {
@@ -219,7 +219,7 @@ func TestNoMessageReachesTheLog(t *testing.T) {
 				w.tell(w.clock, m)
 				w.tell(w.governor, m)
 				w.send(oneShot{user: user, pass: shotPass{box: box, ctx: ctx, run: run, answer: make(chan result, 1)}})
-				time.Sleep(11 * time.Minute) // past the window of the strategies
+				rest(11 * time.Minute) // past the window of the strategies
 			}
 		}
 		b.kind = "node"
@@ -230,7 +230,7 @@ func TestNoMessageReachesTheLog(t *testing.T) {
 			w.send(m)
 			w.tell(w.clock, m)
 			w.system.Root.Request(w.clock, m)
-			time.Sleep(time.Second)
+			rest(time.Second)
 		}
 		w.stop(t)
 		out := w.log.String()

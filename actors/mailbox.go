@@ -24,6 +24,7 @@ type mailbox struct {
 	pass   kit.Worker
 	wait   kit.Worker
 	waiter *waiter
+	news   time.Time // when the server announced mail; zero: it has not
 	retry  *time.Timer
 }
 
@@ -41,6 +42,7 @@ func (b *mailbox) Receive(c actor.Context) {
 	case kit.Done:
 		b.done(c, m)
 	case noticed:
+		b.news = time.Now()
 		c.Send(b.clock, announced{b.key})
 	case lingered:
 		if !b.pass.Running() && !b.wait.Running() {
@@ -77,8 +79,9 @@ func (b *mailbox) begin(c actor.Context, m work) {
 		b.refuse(c, m)
 		return
 	}
-	account, waiter := b.account, b.waiter
-	b.pass.Start(b.ctx, c, func(ctx context.Context) any { return b.tree.run(ctx, m, account, waiter) })
+	t, account, waiter, news := b.tree, b.account, b.waiter, b.news
+	b.news = time.Time{}
+	b.pass.Start(b.ctx, c, func(ctx context.Context) any { return t.run(ctx, m, account, waiter, news) })
 }
 
 func (b *mailbox) done(c actor.Context, d kit.Done) {

@@ -129,7 +129,6 @@ type (
 		every  time.Duration
 		last   time.Time
 		dirty  bool
-		due    time.Time
 	}
 	// oneShot is a pass that somebody waits for.
 	oneShot struct {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/actors/admit"
@@ -26,14 +27,14 @@ type Options struct {
 	hook func(kind string)                                         // tests: before each message of an actor
 }
 
-// Limits of a node. The zero value of each means the default.
+// Limits of a node. The zero value of each means the default, a negative number
+// of passes, connections or logins that there is no limit.
 type Limits struct {
 	PollEvery time.Duration // 5 min
 	Sessions  int           // passes at once; 512
 	PerUser   int           // passes of one user at once; 4
 	PerLane   int           // connections of passes to one mail server; 32. Those that wait for push do not count
-	// LoginsPerSecond to one mail server, with a burst of three seconds' worth;
-	// 3. Negative: no limit.
+	// LoginsPerSecond to one mail server, with a burst of three seconds' worth; 3.
 	LoginsPerSecond float64
 	Linger          time.Duration // how long a user without work stays loaded; 30 s
 }
@@ -45,6 +46,11 @@ func (o Options) withDefaults() Options {
 	l.PerUser = cmp.Or(l.PerUser, 4)
 	l.PerLane = cmp.Or(l.PerLane, 32)
 	l.LoginsPerSecond = cmp.Or(l.LoginsPerSecond, 3)
+	for _, n := range []*int{&l.Sessions, &l.PerUser, &l.PerLane} {
+		if *n < 0 {
+			*n = math.MaxInt32
+		}
+	}
 	l.Linger = cmp.Or(l.Linger, 30*time.Second)
 	o.Policy.Default = cmp.Or(o.Policy.Default, l.PollEvery)
 	if o.sync == nil {

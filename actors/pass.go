@@ -24,10 +24,12 @@ type passed struct {
 type scheduled struct {
 	*tree
 	work
-	user   id.User
-	box    id.Mailbox
-	piece  *piece
-	parked Parked // of the wait before, until the pass takes it
+	user  id.User
+	box   id.Mailbox
+	piece *piece
+	// announced is when the server told of new mail; zero: it did not.
+	announced time.Time
+	parked    Parked // of the wait before, until the pass takes it
 
 	dialled  bool
 	settings schedule.Settings
@@ -39,8 +41,8 @@ type scheduled struct {
 // run is a worker's work: one pass, from the account to the next due time. Its
 // permit is given back and the clock told in every case, a panic included: no
 // mailbox is forgotten because an actor has lost sight of it.
-func (t *tree) run(ctx context.Context, m work, a *shared, w *waiter) passed {
-	s := &scheduled{tree: t, work: m, user: m.permit.User, box: m.permit.Box,
+func (t *tree) run(ctx context.Context, m work, a *shared, w *waiter, news time.Time) passed {
+	s := &scheduled{tree: t, work: m, announced: news, user: m.permit.User, box: m.permit.Box,
 		lane: admit.Ended{Unused: true}, news: ended{box: m.permit.Box, how: refused}}
 	s.piece = &piece{kind: aPass, user: s.user, box: s.box, permit: &m.permit}
 	ctx, err := t.tracker.enter(ctx, s.piece)
@@ -99,6 +101,9 @@ func (s *scheduled) fit(job *Job) {
 	tell := job.Pass.Progress
 	job.Pass.Progress = func(e bridge.Event) {
 		s.piece.watch(e)
+		if e.Status == mail.Imported && !s.announced.IsZero() {
+			s.opts.Metrics.MailDelay(time.Since(s.announced))
+		}
 		if tell != nil {
 			tell(e)
 		}

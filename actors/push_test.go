@@ -30,17 +30,17 @@ func TestNewMailOnAParkedConnectionIsFetchedAtOnceOverIt(t *testing.T) {
 		b, conns := w.pushing()
 		w.start(Options{})
 		<-w.Ready()
-		time.Sleep(10 * time.Minute)
+		rest(10 * time.Minute)
 		if n := w.count(b); n != 1 {
 			t.Fatalf("%d passes before any news", n)
 		}
 		(*conns)[0].news <- nil
-		time.Sleep(time.Millisecond)
+		rest(time.Millisecond)
 		synctest.Wait()
 		if n := w.count(b); n != 2 || b.resumed != 1 {
 			t.Errorf("%d passes, %d over the parked connection", n, b.resumed)
 		}
-		time.Sleep(time.Second)
+		rest(time.Second)
 		if len(*conns) != 2 {
 			t.Errorf("parked %d times", len(*conns))
 		}
@@ -57,9 +57,9 @@ func TestADeadParkedConnectionFallsBackToAPollSoon(t *testing.T) {
 		b, conns := w.pushing()
 		w.start(Options{})
 		<-w.Ready()
-		time.Sleep(10 * time.Minute)
+		rest(10 * time.Minute)
 		(*conns)[0].news <- fault(mail.Transient, "cut")
-		time.Sleep(20 * time.Second)
+		rest(20 * time.Second)
 		if n := w.count(b); n != 2 || b.resumed != 0 || !(*conns)[0].isClosed() || len(*conns) != 2 {
 			t.Errorf("%d passes, %d resumed, closed %v, parked %d times", n, b.resumed, (*conns)[0].isClosed(), len(*conns))
 		}
@@ -78,7 +78,7 @@ func TestAServerThatCutsEveryParkedConnectionIsNotStormed(t *testing.T) {
 		}
 		w.start(Options{})
 		<-w.Ready()
-		time.Sleep(time.Hour)
+		rest(time.Hour)
 		if n := w.count(b); n > 30 || n < 6 {
 			t.Errorf("%d passes in an hour", n)
 		}
@@ -92,15 +92,15 @@ func TestSyncNowOfAParkedMailboxDoesNotWaitForNews(t *testing.T) {
 		b, conns := w.pushing()
 		w.start(Options{})
 		<-w.Ready()
-		time.Sleep(10 * time.Minute)
+		rest(10 * time.Minute)
 		if err := w.SyncNow(t.Context(), b.User, b.Mailbox); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		rest(time.Second)
 		if n := w.count(b); n != 2 || !(*conns)[0].isClosed() || len(*conns) != 2 {
 			t.Errorf("%d passes, closed %v, parked %d times", n, (*conns)[0].isClosed(), len(*conns))
 		}
-		time.Sleep(5 * time.Minute)
+		rest(5 * time.Minute)
 		if n := w.count(b); n != 2 {
 			t.Errorf("%d passes after it was parked again", n-2)
 		}
@@ -115,14 +115,14 @@ func TestPauseAndForgetCloseAParkedConnection(t *testing.T) {
 		c, more := w.pushing()
 		w.start(Options{})
 		<-w.Ready()
-		time.Sleep(10 * time.Minute)
+		rest(10 * time.Minute)
 		if err := w.Pause(t.Context(), b.User, b.Mailbox); err != nil || !(*conns)[0].isClosed() {
 			t.Errorf("pause: %v, closed %v", err, (*conns)[0].isClosed())
 		}
 		if err := w.StopUser(t.Context(), c.User); err != nil || !(*more)[0].isClosed() {
 			t.Errorf("stop user: %v, closed %v", err, (*more)[0].isClosed())
 		}
-		time.Sleep(time.Hour)
+		rest(time.Hour)
 		if w.count(b) != 1 || w.count(c) != 1 {
 			t.Error("passed over again")
 		}
@@ -136,7 +136,7 @@ func TestASilentPushIsCoveredByThePollBelowIt(t *testing.T) {
 		b, _ := w.pushing()
 		w.start(Options{})
 		<-w.Ready()
-		time.Sleep(5 * time.Hour)
+		rest(5 * time.Hour)
 		if n := w.count(b); n < 4 || n > 12 {
 			t.Errorf("%d passes in 5 hours", n)
 		}
@@ -162,11 +162,11 @@ func TestAnAccountIsOpenedOnceForAllAndClosedAfterAWhile(t *testing.T) {
 		}
 		w.start(Options{Limits: Limits{PollEvery: 2 * time.Hour}})
 		<-w.Ready()
-		time.Sleep(20 * time.Second)
+		rest(20 * time.Second)
 		if w.opens != 1 || w.opened[user] != 1 {
 			t.Errorf("opened %d times, %d open", w.opens, w.opened[user])
 		}
-		time.Sleep(40 * time.Second)
+		rest(40 * time.Second)
 		if w.opened[user] != 0 {
 			t.Error("still open half a minute after the last pass")
 		}
@@ -199,7 +199,7 @@ func TestAMarkIsSetBeforeTheFirstClaimAndTakenAwayAfterACleanPass(t *testing.T) 
 			if err := w.SyncNow(t.Context(), b.User, b.Mailbox); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(10 * time.Second)
+			rest(10 * time.Second)
 		}
 		fail = fault(mail.Transient, "cut")
 		now()
@@ -236,12 +236,12 @@ func TestAMarkSetWhileMarksAreTakenAwayStays(t *testing.T) {
 			if err := w.SyncNow(t.Context(), b.User, b.Mailbox); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(61 * time.Second)
+			rest(61 * time.Second)
 		}
 		if err := w.SyncNow(t.Context(), b.User, b.Mailbox); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(30 * time.Second)
+		rest(30 * time.Second)
 		if w.count(b) != 3 || !b.Dirty {
 			t.Errorf("pass %d runs with the mark taken away", w.count(b))
 		}
@@ -274,7 +274,7 @@ func TestDrainLetsUploadsEndAndNothingElse(t *testing.T) {
 		}
 		w.start(Options{})
 		<-w.Ready()
-		time.Sleep(10 * time.Second)
+		rest(10 * time.Second)
 		start := time.Now()
 		w.stop(t)
 		if took := time.Since(start); took < 9*time.Second || took > 12*time.Second {
@@ -302,7 +302,7 @@ func TestDrainIsHardAtItsDeadlineAndMayBeCalledTwice(t *testing.T) {
 		}
 		w.start(Options{})
 		<-w.Ready()
-		time.Sleep(10 * time.Second)
+		rest(10 * time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		start := time.Now()
@@ -344,7 +344,7 @@ func TestAOneShotNeverRunsBesideAScheduledPass(t *testing.T) {
 		}
 		w.start(Options{})
 		<-w.Ready()
-		time.Sleep(time.Second)
+		rest(time.Second)
 		if _, err := w.Sync(t.Context(), b.User, b.Mailbox, func(ctx context.Context) (bridge.Report, error) {
 			return bridge.Report{}, busy(ctx)
 		}); err != nil {
@@ -372,7 +372,7 @@ func TestABacklogIsShownWhileAPassRuns(t *testing.T) {
 		}
 		w.start(Options{})
 		<-w.Ready()
-		time.Sleep(100 * time.Second)
+		rest(100 * time.Second)
 		s, _ := w.Status(b.User, b.Mailbox)
 		if s.Phase != schedule.Syncing || s.Backlog.Messages != 50 || s.Backlog.Bytes != 500 || s.Backlog.ETA.IsZero() {
 			t.Errorf("status %+v", s)

@@ -23,7 +23,7 @@ func TestARegisteredMailboxIsPolledAgainAndAgain(t *testing.T) {
 		b := w.add(id.New[id.User](), 1)
 		w.start(Options{})
 		<-w.Ready()
-		time.Sleep(3 * time.Hour)
+		rest(3 * time.Hour)
 		if n := w.count(b); n < 6 || n > 40 { // every five minutes, slower while nothing comes
 			t.Errorf("%d passes in 3 hours", n)
 		}
@@ -47,7 +47,7 @@ func TestTenThousandMailboxesDueInTheSameSecond(t *testing.T) {
 		}
 		w.start(Options{Limits: Limits{Sessions: 200, PerUser: 4, PerLane: 8, LoginsPerSecond: -1, PollEvery: time.Hour}})
 		<-w.Ready()
-		time.Sleep(20 * time.Second)
+		rest(20 * time.Second)
 		synctest.Wait()
 		w.mu.Lock()
 		done, most, lane := w.passes, w.most, w.peak.lane
@@ -104,11 +104,11 @@ func TestDeadMailboxesOfOneUserDoNotHoldUpOthers(t *testing.T) {
 					t.Fatal(err)
 				}
 				for w.count(b) == before {
-					time.Sleep(10 * time.Millisecond)
+					rest(10 * time.Millisecond)
 				}
 				worst = max(worst, time.Since(asked))
 			}
-			time.Sleep(time.Minute)
+			rest(time.Minute)
 		}
 		for _, b := range good {
 			if w.count(b) < 3 {
@@ -143,7 +143,7 @@ func TestPauseResumeAndSyncNow(t *testing.T) {
 		if err := w.SyncNow(ctx, b.User, b.Mailbox); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		rest(time.Second)
 		if s, _ := w.Status(b.User, b.Mailbox); s.Phase != schedule.Syncing {
 			t.Errorf("phase %v while a pass runs", s.Phase)
 		}
@@ -156,18 +156,18 @@ func TestPauseResumeAndSyncNow(t *testing.T) {
 		if err := w.SyncNow(ctx, b.User, b.Mailbox); !errors.Is(err, ErrPaused) {
 			t.Errorf("sync now of a paused mailbox: %v", err)
 		}
-		time.Sleep(24 * time.Hour)
+		rest(24 * time.Hour)
 		if n := w.count(b); n != 1 {
 			t.Errorf("%d passes over a paused mailbox", n-1)
 		}
 		if err := w.Resume(ctx, b.User, b.Mailbox); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Second)
+		rest(5 * time.Second)
 		if err := w.SyncNow(ctx, b.User, b.Mailbox); err != nil { // while one runs: once more
 			t.Fatal(err)
 		}
-		time.Sleep(30 * time.Second)
+		rest(30 * time.Second)
 		if n := w.count(b); n != 3 || w.state(b).Phase != schedule.Idle {
 			t.Errorf("resumed: %d passes, phase %v", n-1, w.state(b).Phase)
 		}
@@ -190,7 +190,7 @@ func TestAPausedMailboxStaysSoOverARestart(t *testing.T) {
 		before := w.count(b)
 		w.stop(t)
 		w.start(Options{})
-		time.Sleep(24 * time.Hour)
+		rest(24 * time.Hour)
 		if n := w.count(b); n != before {
 			t.Errorf("%d passes over a paused mailbox", n-before)
 		}
@@ -218,7 +218,7 @@ func TestAPassThatAlwaysPanicsIsGivenUpVisibly(t *testing.T) {
 		if err := w.SyncNow(t.Context(), b.User, b.Mailbox); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Minute)
+		rest(5 * time.Minute)
 		if n := w.count(b); n != backoff.Limit+1 {
 			t.Errorf("tried %d times, want %d", n, backoff.Limit+1)
 		}
@@ -237,11 +237,11 @@ func TestAPassThatAlwaysPanicsIsGivenUpVisibly(t *testing.T) {
 		if !seen {
 			t.Error("nobody was told")
 		}
-		time.Sleep(time.Hour)
+		rest(time.Hour)
 		if w.count(b) != backoff.Limit+1 || w.count(other) == 0 {
 			t.Errorf("%d tries, %d of the neighbour", w.count(b), w.count(other))
 		}
-		time.Sleep(24 * time.Hour)
+		rest(24 * time.Hour)
 		if w.count(b) == backoff.Limit+1 {
 			t.Error("never tried again")
 		}
@@ -272,7 +272,7 @@ func TestForgetAndStopUserWaitForTheWork(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(time.Second)
+		rest(time.Second)
 		if running.Load() != 3 {
 			t.Fatalf("%d run", running.Load())
 		}
@@ -283,7 +283,7 @@ func TestForgetAndStopUserWaitForTheWork(t *testing.T) {
 		if err := w.StopUser(t.Context(), user); err != nil || running.Load() != 0 || time.Since(start) > 2*time.Second {
 			t.Errorf("stop user: %v, %d run, after %v", err, running.Load(), time.Since(start))
 		}
-		time.Sleep(24 * time.Hour)
+		rest(24 * time.Hour)
 		if w.passes != 3 {
 			t.Errorf("%d passes after the user was stopped", w.passes-3)
 		}
@@ -330,12 +330,12 @@ func TestARevokedGrantStopsTheUserAndNobodyElse(t *testing.T) {
 			return bridge.Report{}, nap(ctx, 100*time.Millisecond)
 		}
 		w.start(Options{})
-		time.Sleep(time.Hour)
+		rest(time.Hour)
 		isGone.Store(true)
 		if err := w.SyncNow(t.Context(), user, boxes[0].Mailbox); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Minute)
+		rest(10 * time.Minute)
 		for i, b := range boxes {
 			if s := w.state(b); s.Phase != schedule.Failing {
 				t.Errorf("mailbox %d: phase %v, %+v", i, s.Phase, s.Reason)
@@ -350,7 +350,7 @@ func TestARevokedGrantStopsTheUserAndNobodyElse(t *testing.T) {
 		passes := w.count(boxes[1])
 		isGone.Store(false)
 		w.UserChanged(user)
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		for i, b := range boxes {
 			if s := w.state(b); s.Phase != schedule.Idle {
 				t.Errorf("connected again: mailbox %d: phase %v", i, s.Phase)
@@ -372,7 +372,7 @@ func TestAMailboxThatIsDeletedUnderItsPassIsForgotten(t *testing.T) {
 		w.mu.Lock()
 		delete(w.rows, b.Mailbox)
 		w.mu.Unlock()
-		time.Sleep(time.Hour)
+		rest(time.Hour)
 		if _, ok := w.Status(b.User, b.Mailbox); ok {
 			t.Error("it has a status")
 		}
@@ -387,7 +387,7 @@ func TestANewMailboxIsLookedAtAtOnce(t *testing.T) {
 		<-w.Ready()
 		b := w.add(id.New[id.User](), 1)
 		w.Register(b.Registered)
-		time.Sleep(time.Second)
+		rest(time.Second)
 		if w.count(b) != 1 {
 			t.Errorf("%d passes", w.count(b))
 		}
@@ -410,11 +410,11 @@ func TestAClockThatJumpsNeitherStopsNorStormsAMailbox(t *testing.T) {
 				}
 				w.start(Options{Limits: noLimits()})
 				<-w.Ready()
-				time.Sleep(5 * time.Second)
+				rest(5 * time.Second)
 				if w.passes > 150 {
 					t.Errorf("%d of 600 at once", w.passes)
 				}
-				time.Sleep(26 * time.Hour)
+				rest(26 * time.Hour)
 				for _, b := range boxes {
 					if n := w.count(b); n == 0 || n > 26*12*2 {
 						t.Fatalf("%d passes in 26 hours", n)
@@ -440,14 +440,14 @@ func TestNothingIsLeftOfTenThousandPasses(t *testing.T) {
 		synctest.Wait()
 		before := runtime.NumGoroutine()
 		for w.passes < 10_000 {
-			time.Sleep(10 * time.Minute)
+			rest(10 * time.Minute)
 		}
 		for _, b := range w.rows {
 			if err := w.Pause(t.Context(), b.User, b.Mailbox); err != nil {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(5 * time.Minute)
+		rest(5 * time.Minute)
 		synctest.Wait()
 		if after := runtime.NumGoroutine(); after > before {
 			t.Errorf("%d goroutines before, %d after %d passes", before, after, w.passes)

@@ -48,7 +48,7 @@ type comparison struct {
 
 // compare measures smtp-sync sync beside the two pipes, on a real Dovecot.
 func compare(ctx context.Context, r *run) error {
-	w, err := world.New(ctx)
+	w, err := world.New(ctx, r.target.product)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (r *run) say(format string, args ...any) {
 
 // stageWorld makes a world with a double and mail servers, still empty.
 func (r *run) stageWorld(ctx context.Context) (w *world.World, err error) {
-	if w, err = world.New(ctx); err != nil {
+	if w, err = world.New(ctx, r.target.product); err != nil {
 		return nil, err
 	}
 	if err = errors.Join(w.StartDouble(ctx, r.target.gmail), w.StartHosts(ctx)); err != nil {

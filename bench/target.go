@@ -16,6 +16,7 @@ type target struct {
 	source       string // pop3s://user@host:port or imaps://…, for the comparisons
 	passwordFile string
 	gmail        string // base address of a Gmail double
+	product      string // binary to measure
 }
 
 // check refuses whatever is not this machine, unless own.

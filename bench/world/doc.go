@@ -3,7 +3,7 @@
 // that is filled beforehand through the store, and the eyes that watch it all:
 // the kernel's counts of a process, the product's metrics, the double's truth.
 //
-//	w, err := world.New(ctx, dir)          // builds the product
+//	w, err := world.New(ctx, "")           // builds the product
 //	w.StartDouble(ctx); w.StartHosts(ctx)
 //	w.Populate(ctx, fleets)                // servers, Gmail accounts, users, mailboxes
 //	p, err := w.Serve(ctx, settings)       // smtp-sync serve, until p.Stop

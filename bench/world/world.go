@@ -28,30 +28,41 @@ type World struct {
 	children []*Child
 }
 
-// New makes a world in a folder of its own and builds the product.
-func New(ctx context.Context) (w *World, err error) {
-	w = &World{}
-	if w.Self, err = os.Executable(); err != nil {
+// New makes a world in a folder of its own. The product is the binary given, or
+// built from this tree where that is "".
+func New(ctx context.Context, product string) (*World, error) {
+	self, err := os.Executable()
+	if err != nil {
 		return nil, err
 	}
-	if w.Dir, err = os.MkdirTemp("", "bench"); err != nil {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			w.Close()
-		}
-	}()
-	w.Product = filepath.Join(w.Dir, "smtp-sync")
-	build := exec.CommandContext(ctx, "go", "build", "-o", w.Product, ".")
-	if build.Dir, err = Root(); err != nil {
-		return nil, err
+	w := &World{Self: self, Dir: dir, Product: product}
+	if product == "" {
+		w.Product = filepath.Join(dir, "smtp-sync")
+		err = build(ctx, w.Product)
 	}
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %w\n%s", err, out)
+	if err != nil {
+		w.Close()
+		return nil, err
 	}
 	return w, nil
+}
+
+func build(ctx context.Context, to string) error {
+	root, err := Root()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", to, ".")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // Root is the folder of the module.

@@ -47,7 +47,6 @@ type Mailbox struct {
 	Since       time.Time     // for "since"
 	NewestFirst bool          // of the history
 	PollEvery   time.Duration // 0: the default
-	Paused      bool          // by the user
 	Created     time.Time     // made by the store
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -96,6 +97,9 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	}
 	cfg := imapConfig(m, p.out)
 	cfg.Keep = true
+	if len(cfg.Folders) > 1 { // the server tells of the first folder alone
+		cfg.Look = cmp.Or(m.PollEvery, p.cfg.PollEvery)
+	}
 	d := imap.New(cfg)
 	job.Pass.Dialer = imapDialer{d}
 	job.Park = func(ctx context.Context) (actors.Parked, error) {

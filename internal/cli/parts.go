@@ -20,6 +20,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/quota"
+	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/telemetry"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
@@ -197,12 +198,15 @@ func (p *parts) tokens(ctx context.Context, file string) (*oauth.Source, error) 
 func (p *parts) pass(ctx context.Context, m account.Mailbox, tokens gmail.TokenSource) (bridge.Pass, id.Mailbox, error) {
 	password := m.Password
 	m.Password = vault.Secret{} // given anew for each pass, and not stored
-	m.Paused = true             // so that serve leaves it alone
 	box, err := p.store.EnsureMailbox(ctx, p.userID, m)
 	if err != nil {
 		return bridge.Pass{}, id.Mailbox{}, err
 	}
 	m.Password = password
+	budget := p.project.Budget(p.userID)
+	if err := p.standing(ctx, box.ID, budget); err != nil {
+		return bridge.Pass{}, id.Mailbox{}, err
+	}
 	keys, err := p.store.Keys(ctx, p.userID, box.ID)
 	if err != nil {
 		return bridge.Pass{}, id.Mailbox{}, err
@@ -217,8 +221,43 @@ func (p *parts) pass(ctx context.Context, m account.Mailbox, tokens gmail.TokenS
 	}
 	pass := passOf(m)
 	pass.Dialer, pass.Gmail, pass.Ledger, pass.Keys = dialer(m, p.out), client, books, keys
-	pass.Budget, pass.Memory, pass.Concurrency = p.project.Budget(p.userID), p.memory, concurrency(p.cfg.ConcurrencyPerUser)
+	pass.Budget, pass.Memory, pass.Concurrency = budget, p.memory, concurrency(p.cfg.ConcurrencyPerUser)
 	return pass, box.ID, nil
+}
+
+// standing takes a mailbox of the command line out of the schedule of serve,
+// and obeys a time that an earlier run was told by Gmail.
+func (p *parts) standing(ctx context.Context, box id.Mailbox, budget *quota.Budget) error {
+	st, err := p.store.Schedule(ctx, p.userID, box)
+	if err != nil {
+		return err
+	}
+	if st.Class == mail.RateLimited && st.Until.After(time.Now()) {
+		budget.Hold(st.Until)
+	}
+	if st.Phase == schedule.Paused {
+		return nil
+	}
+	return p.store.Save(ctx, p.userID, box, schedule.State{Phase: schedule.Paused, Reason: schedule.Reason{
+		Code: "by_hand", Detail: "smtp-sync sync brings this mailbox's mail", Help: "add the mailbox with its password to let the service do it",
+	}})
+}
+
+// told keeps a time that Gmail has named, for the next run.
+func (p *parts) told(ctx context.Context, box id.Mailbox, err error) {
+	f, ok := mail.AsFault(err)
+	if !ok || f.Class != mail.RateLimited || f.Scope == "source" || f.Until.IsZero() {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	st, err := p.store.Schedule(ctx, p.userID, box)
+	if err == nil {
+		st.Class, st.Until = mail.RateLimited, f.Until
+		err = p.store.Save(ctx, p.userID, box, st)
+	}
+	if err != nil {
+		p.log.Error("the time that Gmail named is not kept", "err", err)
+	}
 }
 
 // passOf gives what the settings of a mailbox say about a pass.

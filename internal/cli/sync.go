@@ -66,6 +66,7 @@ func (s *syncCmd) Run(a *app) error {
 		return bridge.Sync(ctx, pass)
 	})
 	watch.close()
+	p.told(a.ctx, box, err)
 	if s.GoogleRefreshTokenFile == "" {
 		p.destroyed(a.ctx, err)
 	}

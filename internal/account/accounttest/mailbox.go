@@ -83,7 +83,7 @@ func changed(t *testing.T, s Store, reopen func() Store) {
 	other := ensure(t, s, u, account.Mailbox{Protocol: "pop3", Host: "a", Port: 995})
 	want.Name, want.Port, want.Security, want.Label, want.Archive, want.AfterImport = "Home", 143, "starttls", "Old", false, "leave"
 	want.Folders, want.Password = []account.Folder{{Name: "Sent"}}, vault.NewSecret("correct horse")
-	want.History, want.Since, want.NewestFirst, want.PollEvery, want.Paused = "new", time.Time{}, false, 0, false
+	want.History, want.Since, want.NewestFirst, want.PollEvery = "new", time.Time{}, false, 0
 	given := want
 	given.Host, given.Created = "IMAP.example.org", time.Time{}
 	ok(t, s.UpdateMailbox(t.Context(), u, given))

@@ -128,8 +128,8 @@ func (s *Store) UpdateMailbox(ctx context.Context, user id.User, m account.Mailb
 			n, err := u.q.UpdateMailbox(context.Background(), userdb.UpdateMailboxParams{
 				Name: r.Name, Port: r.Port, Security: r.Security, Password: r.Password, Folders: r.Folders, Label: r.Label,
 				Archive: r.Archive, AfterImport: r.AfterImport, History: r.History, Since: r.Since, NewestFirst: r.NewestFirst,
-				PollEvery: r.PollEvery, Paused: r.Paused,
-				ID: r.ID, Protocol: r.Protocol, Host: r.Host, Service: r.Service, Username: r.Username,
+				PollEvery: r.PollEvery,
+				ID:        r.ID, Protocol: r.Protocol, Host: r.Host, Service: r.Service, Username: r.Username,
 			})
 			if err == nil && n == 0 {
 				if _, err = u.q.MailboxNumber(context.Background(), r.ID); err == nil {
@@ -159,7 +159,7 @@ func (u *userDB) mailboxRow(m account.Mailbox) (userdb.InsertMailboxParams, erro
 		ID: m.ID[:], Protocol: i.Protocol, Host: i.Host, Service: int64(i.Service), Username: i.Username,
 		Name: m.Name, Port: int64(m.Port), Security: m.Security, Folders: string(folders), Label: m.Label,
 		Archive: number(m.Archive), AfterImport: m.AfterImport, History: m.History, Since: nanos(m.Since),
-		NewestFirst: number(m.NewestFirst), PollEvery: int64(m.PollEvery), Paused: number(m.Paused), Created: nanos(m.Created),
+		NewestFirst: number(m.NewestFirst), PollEvery: int64(m.PollEvery), Created: nanos(m.Created),
 	}
 	if !m.Password.Empty() {
 		r.Password = u.key.Seal(u.place("mailboxes", "password", m.ID[:]), m.Password)
@@ -171,7 +171,7 @@ func (u *userDB) mailbox(r userdb.Mailbox) (account.Mailbox, error) {
 	m := account.Mailbox{
 		ID: id.Mailbox(r.ID), Name: r.Name, Protocol: r.Protocol, Host: r.Host, Port: int(r.Port), Security: r.Security,
 		Username: r.Username, Label: r.Label, Archive: r.Archive != 0, AfterImport: r.AfterImport, History: r.History,
-		Since: instant(r.Since), NewestFirst: r.NewestFirst != 0, PollEvery: time.Duration(r.PollEvery), Paused: r.Paused != 0,
+		Since: instant(r.Since), NewestFirst: r.NewestFirst != 0, PollEvery: time.Duration(r.PollEvery),
 		Created: instant(r.Created),
 	}
 	err := json.Unmarshal([]byte(r.Folders), &m.Folders)

@@ -31,7 +31,6 @@ CREATE TABLE mailboxes (
     since        INTEGER NOT NULL, -- 0: none
     newest_first INTEGER NOT NULL,
     poll_every   INTEGER NOT NULL, -- nanoseconds, 0: the default
-    paused       INTEGER NOT NULL,
     created      INTEGER NOT NULL,
     UNIQUE (protocol, host, service, username)
 ) STRICT;

@@ -12,8 +12,8 @@ import (
 const InsertMailbox = `-- name: InsertMailbox :execrows
 INSERT INTO mailboxes (
     id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import,
-    history, since, newest_first, poll_every, paused, created)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    history, since, newest_first, poll_every, created)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (protocol, host, service, username) DO NOTHING
 `
 
@@ -35,7 +35,6 @@ type InsertMailboxParams struct {
 	Since       int64
 	NewestFirst int64
 	PollEvery   int64
-	Paused      int64
 	Created     int64
 }
 
@@ -58,7 +57,6 @@ func (q *Queries) InsertMailbox(ctx context.Context, arg InsertMailboxParams) (i
 		arg.Since,
 		arg.NewestFirst,
 		arg.PollEvery,
-		arg.Paused,
 		arg.Created,
 	)
 	if err != nil {
@@ -80,7 +78,7 @@ func (q *Queries) InsertSchedule(ctx context.Context, id []byte) error {
 }
 
 const LoadMailbox = `-- name: LoadMailbox :one
-SELECT mailboxes.n, mailboxes.id, mailboxes.protocol, mailboxes.host, mailboxes.service, mailboxes.username, mailboxes.name, mailboxes.port, mailboxes.security, mailboxes.password, mailboxes.folders, mailboxes.label, mailboxes.archive, mailboxes.after_import, mailboxes.history, mailboxes.since, mailboxes.newest_first, mailboxes.poll_every, mailboxes.paused, mailboxes.created, schedule.mailbox, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.detail, schedule.help, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta
+SELECT mailboxes.n, mailboxes.id, mailboxes.protocol, mailboxes.host, mailboxes.service, mailboxes.username, mailboxes.name, mailboxes.port, mailboxes.security, mailboxes.password, mailboxes.folders, mailboxes.label, mailboxes.archive, mailboxes.after_import, mailboxes.history, mailboxes.since, mailboxes.newest_first, mailboxes.poll_every, mailboxes.created, schedule.mailbox, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.detail, schedule.help, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta
 FROM mailboxes
 JOIN schedule ON schedule.mailbox = mailboxes.n
 WHERE mailboxes.id = ?
@@ -114,7 +112,6 @@ func (q *Queries) LoadMailbox(ctx context.Context, id []byte) (LoadMailboxRow, e
 		&i.Mailbox.Since,
 		&i.Mailbox.NewestFirst,
 		&i.Mailbox.PollEvery,
-		&i.Mailbox.Paused,
 		&i.Mailbox.Created,
 		&i.Schedule.Mailbox,
 		&i.Schedule.Phase,
@@ -137,7 +134,7 @@ func (q *Queries) LoadMailbox(ctx context.Context, id []byte) (LoadMailboxRow, e
 }
 
 const MailboxByIdentity = `-- name: MailboxByIdentity :one
-SELECT n, id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import, history, since, newest_first, poll_every, paused, created
+SELECT n, id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import, history, since, newest_first, poll_every, created
 FROM mailboxes
 WHERE protocol = ? AND host = ? AND service = ? AND username = ?
 `
@@ -176,7 +173,6 @@ func (q *Queries) MailboxByIdentity(ctx context.Context, arg MailboxByIdentityPa
 		&i.Since,
 		&i.NewestFirst,
 		&i.PollEvery,
-		&i.Paused,
 		&i.Created,
 	)
 	return i, err
@@ -196,7 +192,7 @@ func (q *Queries) MailboxNumber(ctx context.Context, id []byte) (int64, error) {
 }
 
 const Mailboxes = `-- name: Mailboxes :many
-SELECT n, id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import, history, since, newest_first, poll_every, paused, created
+SELECT n, id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import, history, since, newest_first, poll_every, created
 FROM mailboxes
 ORDER BY n
 `
@@ -229,7 +225,6 @@ func (q *Queries) Mailboxes(ctx context.Context) ([]Mailbox, error) {
 			&i.Since,
 			&i.NewestFirst,
 			&i.PollEvery,
-			&i.Paused,
 			&i.Created,
 		); err != nil {
 			return nil, err
@@ -302,9 +297,9 @@ SET name = ?1, port = ?2, security = ?3,
     password = coalesce(nullif(CAST(?4 AS BLOB), x''), password),
     folders = ?5, label = ?6, archive = ?7, after_import = ?8,
     history = ?9, since = ?10, newest_first = ?11,
-    poll_every = ?12, paused = ?13
-WHERE id = ?14
-    AND protocol = ?15 AND host = ?16 AND service = ?17 AND username = ?18
+    poll_every = ?12
+WHERE id = ?13
+    AND protocol = ?14 AND host = ?15 AND service = ?16 AND username = ?17
 `
 
 type UpdateMailboxParams struct {
@@ -320,7 +315,6 @@ type UpdateMailboxParams struct {
 	Since       int64
 	NewestFirst int64
 	PollEvery   int64
-	Paused      int64
 	ID          []byte
 	Protocol    string
 	Host        string
@@ -343,7 +337,6 @@ func (q *Queries) UpdateMailbox(ctx context.Context, arg UpdateMailboxParams) (i
 		arg.Since,
 		arg.NewestFirst,
 		arg.PollEvery,
-		arg.Paused,
 		arg.ID,
 		arg.Protocol,
 		arg.Host,

@@ -68,7 +68,6 @@ type Mailbox struct {
 	Since       int64
 	NewestFirst int64
 	PollEvery   int64
-	Paused      int64
 	Created     int64
 }
 
