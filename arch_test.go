@@ -23,8 +23,8 @@ var picture = []struct {
 	{"internal/cli", []string{"server", "actors", "plugins", "internal/...", "migrations"}},
 	{"internal/demo/...", []string{"..."}},
 
-	{"server/...", []string{"server/...", "actors", "plugins", "internal/account", "internal/audit", "internal/config", "internal/oauth", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
-	{"actors", []string{"actors/kit", "actors/wheel", "actors/admit", "internal/bridge", "internal/schedule", "internal/account", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
+	{"server/...", []string{"server/...", "actors", "plugins", "internal/account", "internal/audit", "internal/schedule", "internal/session", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
+	{"actors", []string{"actors/kit", "actors/wheel", "actors/admit", "internal/bridge", "internal/schedule", "internal/session", "internal/account", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
 	{"actors/kit", nil},
 	{"actors/wheel", []string{"internal/schedule", "internal/id"}},
 	{"actors/admit", []string{"internal/schedule", "internal/id"}},
@@ -33,19 +33,22 @@ var picture = []struct {
 
 	// Adapters know the leaves and not each other; both sources go out through dial.
 	{"plugins/...", []string{"plugins/...", "internal/mail"}},
+	{"internal/discover", []string{"internal/dial", "internal/mail"}},
+	{"internal/probe", []string{"internal/source/...", "internal/discover", "internal/dial", "internal/account", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/source/...", []string{"internal/dial", "internal/vault", "internal/mail"}},
 	{"internal/dial", []string{"internal/mail"}},
 	{"internal/quota", []string{"internal/id", "internal/mail"}},
 	{"internal/gmail", []string{"internal/vault", "internal/mail"}},
 	{"internal/oauth", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
+	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/account", []string{"internal/vault", "internal/mail", "internal/id"}},
-	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/account", "internal/audit", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/session", "internal/account", "internal/audit", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
 	{"migrations", nil},
 
 	// Leaves: values and the standard library.
 	{"internal/schedule", []string{"internal/ledger", "internal/mail", "internal/id"}},
-	{"internal/schedule/scheduletest", []string{"internal/schedule", "internal/account", "internal/mail", "internal/id"}},
+	{"internal/schedule/scheduletest", []string{"internal/schedule", "internal/session", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/ledger", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/config", []string{"internal/vault", "internal/mail"}},
 	{"internal/vault", []string{"internal/mail", "internal/id"}},

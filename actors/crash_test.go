@@ -141,6 +141,42 @@ func TestAUserWhoseActorAlwaysPanicsIsGivenUpVisibly(t *testing.T) {
 	})
 }
 
+// A mailbox waits to be tried again, and its user, who would see to that, fails:
+// for some of these the user is restarted first.
+func TestAMailboxThatSupervisionLosesSightOfIsPassedOverAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b := &bomb{kind: "user"}
+		var boxes []*row
+		for range 30 {
+			boxes = append(boxes, w.add(id.New[id.User](), 1))
+		}
+		w.do = func(_ context.Context, r *row, _ bridge.Pass) (bridge.Report, error) {
+			if w.count(r) == 1 {
+				panic(canary)
+			}
+			return bridge.Report{}, nil
+		}
+		w.start(Options{hook: b.hook, Limits: noLimits()})
+		<-w.Ready()
+		for _, r := range boxes {
+			_ = w.SyncNow(t.Context(), r.User, r.Mailbox)
+		}
+		synctest.Wait() // they have panicked, and wait to be restarted
+		b.left.Store(int32(len(boxes)))
+		for _, r := range boxes {
+			w.UserChanged(r.User)
+		}
+		rest(10 * time.Minute)
+		for i, r := range boxes {
+			if w.count(r) < 2 {
+				t.Errorf("mailbox %d is forgotten", i)
+			}
+		}
+		w.stop(t)
+	})
+}
+
 // Panics in what the engine calls: neither permit nor account stays taken.
 func TestAPanicInAPortIsAPanicOfThePass(t *testing.T) {
 	for _, port := range []string{"open", "prepare", "park", "revoked"} {

@@ -39,8 +39,7 @@ func newNode(t *tree, fatal func(error)) *node {
 func (n *node) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *actor.Started:
-		n.clock = c.Spawn(n.house.Props("wheel", backoff, func() actor.Actor { return newClock(n.tree) }))
-		n.governor = c.Spawn(n.house.Props("governor", backoff, func() actor.Actor { return newGovernor(n.tree) }))
+		n.fixed(c)
 	case forClock:
 		c.Send(n.clock, m.msg)
 	case forGovernor:
@@ -73,6 +72,26 @@ func (n *node) Receive(c actor.Context) {
 	default:
 		n.house.Log.Error("unknown message", "status", fmt.Sprintf("%T", m))
 	}
+}
+
+// fixed starts clock and governor. Each knows the other, so their PIDs are there
+// before they are; the clock comes second, since it begins with wants.
+func (n *node) fixed(c actor.Context) {
+	pid := func(name string) *actor.PID { return actor.NewPID(c.Self().Address, c.Self().Id+"/"+name) }
+	n.clock, n.governor = pid("wheel"), pid("governor")
+	for _, err := range []error{
+		spawnNamed(c, "governor", n.house.Props("governor", backoff, func() actor.Actor { return newGovernor(n.tree) })),
+		spawnNamed(c, "wheel", n.house.Props("wheel", backoff, func() actor.Actor { return newClock(n.tree) })),
+	} {
+		if err != nil {
+			panic("actors: " + err.Error()) // a name twice: a bug
+		}
+	}
+}
+
+func spawnNamed(c actor.Context, name string, p *actor.Props) error {
+	_, err := c.SpawnNamed(p, name)
+	return err
 }
 
 // childGone: without clock or governor there is no node. A shard that gave up

@@ -163,11 +163,11 @@ func TestAnAccountIsOpenedOnceForAllAndClosedAfterAWhile(t *testing.T) {
 		w.start(Options{Limits: Limits{PollEvery: 2 * time.Hour}})
 		<-w.Ready()
 		rest(20 * time.Second)
-		if w.opens != 1 || w.opened[user] != 1 {
-			t.Errorf("opened %d times, %d open", w.opens, w.opened[user])
+		if open, opens := w.accounts(user); opens != 1 || open != 1 {
+			t.Errorf("opened %d times, %d open", opens, open)
 		}
 		rest(40 * time.Second)
-		if w.opened[user] != 0 {
+		if open, _ := w.accounts(user); open != 0 {
 			t.Error("still open half a minute after the last pass")
 		}
 		w.stop(t)
@@ -185,7 +185,7 @@ func TestAMarkIsSetBeforeTheFirstClaimAndTakenAwayAfterACleanPass(t *testing.T) 
 				if err := b.marker.Begin(ctx); err != nil {
 					return bridge.Report{}, err
 				}
-				if !b.Dirty {
+				if !w.dirty(b) {
 					t.Error("a claim without a mark")
 				}
 				break
@@ -203,12 +203,12 @@ func TestAMarkIsSetBeforeTheFirstClaimAndTakenAwayAfterACleanPass(t *testing.T) 
 		}
 		fail = fault(mail.Transient, "cut")
 		now()
-		if !b.Dirty {
+		if !w.dirty(b) {
 			t.Error("the mark of a pass that was cut is gone")
 		}
 		fail, claim = nil, false
 		now()
-		if b.Dirty {
+		if w.dirty(b) {
 			t.Error("a mark is left after a clean pass")
 		}
 		cleans := w.cleans
@@ -242,7 +242,7 @@ func TestAMarkSetWhileMarksAreTakenAwayStays(t *testing.T) {
 			t.Fatal(err)
 		}
 		rest(30 * time.Second)
-		if w.count(b) != 3 || !b.Dirty {
+		if w.count(b) != 3 || !w.dirty(b) {
 			t.Errorf("pass %d runs with the mark taken away", w.count(b))
 		}
 		w.stop(t)

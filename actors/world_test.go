@@ -114,6 +114,27 @@ func (w *world) count(b *row) int {
 	return len(b.begun)
 }
 
+// accounts is how many accounts of a user are open, and how many were opened.
+func (w *world) accounts(u id.User) (open, opens int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.opened[u], w.opens
+}
+
+// total is how many passes there were, and how many saves.
+func (w *world) total() (passes, saves int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.passes, w.saves
+}
+
+// dirty is whether a mailbox is marked.
+func (w *world) dirty(b *row) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return b.Dirty
+}
+
 func (w *world) state(b *row) schedule.State {
 	w.mu.Lock()
 	defer w.mu.Unlock()

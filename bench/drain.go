@@ -53,7 +53,7 @@ func drain(ctx context.Context, r *run) error {
 		return err
 	}
 	r.result.Add(
-		report.Figure{Name: "uploads in flight at SIGTERM", Value: float64(inFlight(stats))},
+		report.Figure{Name: "mails in flight at SIGTERM", Value: 100 * float64(inFlight(stats)) / float64(n), Unit: "%"},
 		report.Figure{Name: "SIGTERM to the end", Value: took.Seconds(), Unit: "s"},
 		report.Figure{Name: "completed while it drained", Value: float64(after.Committed - stats.Committed), Unit: "messages"})
 	r.say("it ended after %s; the next start completes the rest", took)

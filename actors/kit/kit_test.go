@@ -137,6 +137,18 @@ func TestNeitherPanicNorDeadLetterPrintsAMessage(t *testing.T) {
 	})
 }
 
+func TestWhatTheLibrarySaysHoldsNoValue(t *testing.T) {
+	t.Parallel()
+	log, out := newLog()
+	logger := System(log).Logger()
+	logger.With("reason", canary).Error("it failed", "message", secretive{canary}, "reason", canary, "pid", canary)
+	logger.WithGroup("g").Warn("again", "message", &secretive{canary})
+	logger.Info("dead letter", "message", secretive{canary})
+	if got := out.String(); strings.Contains(got, canary) || !strings.Contains(got, "kit.secretive") {
+		t.Errorf("printed:\n%s", got)
+	}
+}
+
 func TestAWorkerAnswersOnceAlsoWhenItPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, _ := newLog()

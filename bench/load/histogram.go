@@ -43,8 +43,12 @@ func (h *Histogram) Count() int64 {
 func (h *Histogram) Quantile(q float64) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.h.TotalCount() == 0 {
+	n := float64(h.h.TotalCount())
+	switch {
+	case n == 0:
 		return 0
+	case q*n < 1: // the library would round to the zeroth value
+		return time.Duration(h.h.Min()) * time.Microsecond
 	}
 	return time.Duration(h.h.ValueAtQuantile(q*100)) * time.Microsecond
 }

@@ -141,6 +141,12 @@ func TestAnHistogramCountsWhatIsOutOfRange(t *testing.T) {
 	if h.Count() != 2 || h.Max() < Longest-time.Minute {
 		t.Errorf("%d counted, the longest %v", h.Count(), h.Max())
 	}
+	few := NewHistogram()
+	few.Record(time.Second)
+	few.Record(time.Minute)
+	if min, low := few.Quantile(0), few.Quantile(0.01); min < 999*time.Millisecond || low != min {
+		t.Errorf("of a second and a minute the least is %v, and %v at p1", min, low)
+	}
 	if e := NewHistogram(); e.Quantile(0.5) != 0 || e.Mean() != 0 || e.Marks() != nil {
 		t.Error("an empty histogram has values")
 	}
