@@ -78,6 +78,9 @@ func (s *scheduled) pass(ctx context.Context, shared *shared) passed {
 	if err != nil {
 		return s.withoutJob(ctx, err)
 	}
+	if job.Close != nil {
+		defer job.Close()
+	}
 	s.settings = job.Settings
 	if job.State.Phase == schedule.Paused { // by somebody else, since it was armed
 		s.news = ended{box: s.box, how: finished, settled: true, state: job.State, marked: s.dirty}
@@ -93,6 +96,9 @@ func (s *scheduled) pass(ctx context.Context, shared *shared) passed {
 // fit makes the job this pass.
 func (s *scheduled) fit(job *Job) {
 	s.news.single = job.Pass.Connections <= 1
+	if s.dirty { // a crash may have come between what it noted and dropping the digest
+		job.Pass.Digest = mail.Key{}
+	}
 	job.Pass.Connections = min(max(1, job.Pass.Connections), s.permit.Connections())
 	if m := job.Marker; m != nil {
 		m.may = func() error { return s.tracker.mayUpload(s.piece) }
@@ -180,7 +186,8 @@ func (s *scheduled) settle(ctx context.Context, job Job, before schedule.State, 
 	if f, ok := mail.AsFault(err); ok && f.Class == mail.Revoked {
 		p.revoked = f
 	}
-	if err == nil && after.Phase == schedule.Idle && after.Until.IsZero() && job.Park != nil && !s.drained() {
+	// With history that waits for its budget the mailbox is idle, and new mail is welcome.
+	if after.Phase == schedule.Idle && after.Until.IsZero() && job.Park != nil && !s.drained() {
 		p.parked, _ = job.Park(ctx) // without it the mailbox is polled
 	}
 	due, armed := s.due(after, job.Settings, p.parked != nil, now)
@@ -251,7 +258,8 @@ var missing = map[string]bool{
 }
 
 // onlyThis are requests to slow down that concern one maildrop, not its server.
-var onlyThis = map[string]bool{"mailbox_locked": true, "login_delay": true}
+// Nor is host_busy its wish: it is our own limit.
+var onlyThis = map[string]bool{"mailbox_locked": true, "login_delay": true, "host_busy": true}
 
 // result is what the pass says about its mail server.
 func (s *scheduled) result(r bridge.Report, err error) admit.Result {

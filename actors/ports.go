@@ -63,6 +63,9 @@ type Job struct {
 	// on it. Nil where the mailbox cannot push; nil, nil when the server turned
 	// out not to offer it.
 	Park func(ctx context.Context) (Parked, error)
+	// Close ends a connection that the pass has left and Park has not taken. Nil
+	// where there never is one.
+	Close func()
 }
 
 // Parked is a connection to a mail server on which nothing is asked (IMAP

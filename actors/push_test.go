@@ -181,14 +181,13 @@ func TestAMarkIsSetBeforeTheFirstClaimAndTakenAwayAfterACleanPass(t *testing.T) 
 		var fail error
 		claim := true
 		w.do = func(ctx context.Context, b *row, _ bridge.Pass) (bridge.Report, error) {
-			for claim {
+			if claim {
 				if err := b.marker.Begin(ctx); err != nil {
 					return bridge.Report{}, err
 				}
 				if !w.dirty(b) {
 					t.Error("a claim without a mark")
 				}
-				break
 			}
 			return bridge.Report{}, fail
 		}

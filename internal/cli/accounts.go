@@ -85,7 +85,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	pass := passOf(m)
 	pass.Gmail, pass.Keys, pass.Budget, pass.History, pass.Gate = p.gmail, keys, p.budget, p.budget.History(), p.gate
 	marker := new(actors.Marker)
-	pass.Ledger = &marked{books, marker}
+	pass.Ledger = &marked{books, marker, func(ctx context.Context) error { return p.forgetDigest(ctx, box, state) }}
 	pass.Memory, pass.Digest, pass.Left, pass.LeftBytes = p.memory, state.Digest, state.Backlog.Messages, state.Backlog.Bytes
 	pass.Progress = p.count
 	job := actors.Job{Pass: pass, State: state, Marker: marker, Settings: schedule.Settings{
@@ -109,6 +109,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		}
 		return parked, err
 	}
+	job.Close = d.Close
 	job.Resume = func(parked actors.Parked) bridge.Dialer {
 		d.Resume(parked.(*imap.Parked))
 		return imapDialer{d}
@@ -134,6 +135,7 @@ func (p *person) Close() {}
 type marked struct {
 	bridge.Ledger
 	marker *actors.Marker
+	forget func(context.Context) error // the digest
 }
 
 // Claim implements bridge.Ledger.
@@ -142,4 +144,22 @@ func (m *marked) Claim(ctx context.Context, c ledger.Claim) error {
 		return err
 	}
 	return m.Ledger.Claim(ctx, c)
+}
+
+// Listed implements bridge.Ledger. What a listing showed may be what the next
+// pass must know: a digest of before would hide it, if this process died before
+// the state of the mailbox is saved.
+func (m *marked) Listed(ctx context.Context, absent, present []ledger.Key) error {
+	if err := m.forget(ctx); err != nil {
+		return err
+	}
+	return m.Ledger.Listed(ctx, absent, present)
+}
+
+func (p *person) forgetDigest(ctx context.Context, box id.Mailbox, st schedule.State) error {
+	if st.Digest == (mail.Key{}) {
+		return nil
+	}
+	st.Digest = mail.Key{}
+	return p.store.Save(ctx, p.user, box, st)
 }
