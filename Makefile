@@ -4,7 +4,7 @@ TOOL     := go tool -modfile=tools.mod
 SQLC     := go tool -modfile=$(CURDIR)/tools.mod sqlc
 FUZZTIME ?= 30s
 
-.PHONY: help build demo deps test check generate model bench mutants accept crash-long fuzz clean
+.PHONY: help build demo deps test check generate model bench mutants accept crash-long sim-long fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ accept: deps ## what stands behind the "done" lines of every resolved issue, wit
 
 crash-long: deps ## a thousand kills that hit work in flight
 	SMTP_SYNC_TEST_KILLS=1000 go test -count=1 -v -timeout 60m -run KilledAtRandom ./internal/e2e
+
+sim-long: ## the engine's simulation: 30 days of 100 mailboxes, many seeds
+	SMTP_SYNC_SIM_DAYS=30 SMTP_SYNC_SIM_MAILBOXES=100 SMTP_SYNC_SIM_SEEDS=200 go test -count=1 -v -timeout 120m ./internal/sim
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@bash .ci/fuzz $(FUZZTIME)

@@ -70,6 +70,32 @@ var checks = []check{
 	},
 }
 
+func init() { checks = append(checks, engine...) }
+
+// engine is what stands behind issue 3's lines.
+var engine = []check{
+	{
+		name: "sim", line: "the whole engine in fake time: exactly once, within budget, nothing forgotten",
+		command: []string{"go", "test", "-count=1", "-v", "-timeout", "30m", "./internal/sim"},
+		show:    `seeds|passes|fired`, target: "200 seeds and 100,000 passes or more in 120 s or less, every required fault fired",
+	},
+	{
+		name: "serve", line: "serve killed and drained under load; useless hosts beside a healthy one",
+		command: []string{"go", "test", "-count=1", "-v", "-timeout", "30m", "-run", "Serve|Useless|SecondSignal", "./internal/e2e"},
+		show:    `kills|SIGTERM|useless`, target: "0 lost, 0 doubled; an end within the drain time and 2 s; a state and a reason for each host",
+	},
+	{
+		name: "actors", line: "no secret through panic, dead letter or stop; 10,000 due in a second; nothing left behind",
+		command: []string{"go", "test", "-count=1", "-v", "-timeout", "10m", "./actors/..."},
+		show:    `^(ok|---)|octets|bytes`, target: "all pass; 200 octets or less a registered mailbox",
+	},
+	{
+		name: "suite", line: "every target of one node, measured (about three quarters of an hour)",
+		command: []string{"go", "run", "./bench", "-scenario", "all"},
+		show:    `^\|`, target: "design targets, printed beside each figure",
+	},
+}
+
 func main() {
 	var failed []string
 	for _, c := range checks {
