@@ -78,7 +78,7 @@ func compare(ctx context.Context, r *run) error {
 func (c *comparison) setUp() (err error) {
 	if c.target.source != "" {
 		w, err := c.target.way()
-		c.ways, c.networks = []way{w}, []string{"loopback"}
+		c.ways, c.networks = []way{w}, []string{"own"}
 		c.world.Roots = os.Getenv("SMTPSYNC_TLS_CA_FILE")
 		return err
 	}

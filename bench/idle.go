@@ -19,6 +19,8 @@ const (
 	metricLag     = "smtpsync_actors_lag_duration_seconds"
 	metricPasses  = "smtpsync_actors_passes_total"
 	metricWrites  = "smtpsync_store_writes_total"
+
+	metricRecovered = "smtpsync_bridge_recovered_claims_total"
 )
 
 // idle measures what registered mailboxes cost: first none, then the sleepers,

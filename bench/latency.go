@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/bench/hosts"
@@ -50,57 +51,62 @@ func latency(ctx context.Context, r *run) error {
 }
 
 // underLoad makes a world with the scenario's fleets and more, waits until the
-// good ones among them that can push are parked, and offers the load.
-func (r *run) underLoad(ctx context.Context, more []hosts.Fleet) (o observed, w *world.World, err error) {
-	if w, err = r.stageWorld(ctx); err != nil {
-		return o, nil, err
-	}
-	defer func() {
-		if err != nil {
-			w.Close()
-		}
-	}()
-	r.say("%d mailboxes", mailboxes(r.Fleets)+mailboxes(more))
-	if err = w.Populate(ctx, r.Fleets, r.pollEvery()); err != nil {
-		return o, nil, err
-	}
-	p, err := w.Serve(ctx, "", r.Settings)
+// good ones among them that can push are parked, and offers the load. The
+// caller closes the world.
+func (r *run) underLoad(ctx context.Context, more []hosts.Fleet) (observed, *world.World, error) {
+	w, err := r.stageWorld(ctx)
 	if err != nil {
-		return o, nil, err
+		return observed{}, nil, err
 	}
-	defer p.Kill()
-	pushed := 0
-	for _, f := range r.Fleets {
-		if f.Protocol == "imap" && f.Behaves == "" {
-			pushed += f.Mailboxes
-		}
+	o, err := r.loaded(ctx, w, more)
+	if err != nil {
+		w.Close()
+		return observed{}, nil, err
 	}
-	if err = r.untilParked(ctx, p, pushed); err != nil {
-		return o, nil, err
-	}
+	return o, w, nil
+}
+
+func (r *run) loaded(ctx context.Context, w *world.World, more []hosts.Fleet) (o observed, err error) {
+	// The data directory belongs to the product while it runs: neighbours move
+	// in between two lives of it.
+	lives := [][]hosts.Fleet{r.Fleets}
 	if len(more) > 0 {
-		// The data directory belongs to the product while it runs: the
-		// neighbours move in between two lives of it.
-		if _, err = p.Stop(time.Minute); err != nil {
-			return o, nil, err
+		lives = append(lives, more)
+	}
+	for i, fleets := range lives {
+		r.say("%d mailboxes", mailboxes(fleets))
+		if err := w.Populate(ctx, fleets, r.pollEvery()); err != nil {
+			return o, err
 		}
-		if err = w.Populate(ctx, more, r.pollEvery()); err != nil {
-			return o, nil, err
-		}
-		if p, err = w.Serve(ctx, "", r.Settings); err != nil {
-			return o, nil, err
+		p, err := w.Serve(ctx, "", r.Settings)
+		if err != nil {
+			return o, err
 		}
 		defer p.Kill()
-		if err = r.untilParked(ctx, p, pushed); err != nil {
-			return o, nil, err
+		if err := r.untilParked(ctx, p, pushed(r.Fleets)); err != nil {
+			return o, err
+		}
+		if i == len(lives)-1 {
+			r.say("the load begins")
+			if o, err = r.offer(ctx, w, p); err != nil {
+				return o, err
+			}
+		}
+		if _, err := p.Stop(time.Minute); err != nil {
+			return o, err
 		}
 	}
-	r.say("the load begins")
-	if o, err = r.offer(ctx, w, p); err != nil {
-		return o, nil, err
+	return o, nil
+}
+
+// pushed counts the mailboxes whose servers push, and behave.
+func pushed(fleets []hosts.Fleet) (n int) {
+	for _, f := range fleets {
+		if f.Protocol == "imap" && f.Behaves == "" {
+			n += f.Mailboxes
+		}
 	}
-	_, err = p.Stop(time.Minute)
-	return o, w, err
+	return n
 }
 
 // gmailAlone is the two requests a message at the same rate, without us.
@@ -212,6 +218,21 @@ func (r *run) tellNeighbours(alone, with *load.Histogram, quiet, loud observed) 
 		report.Figure{Name: "messages measured", Value: float64(with.Count()), Beside: without, BesideValue: float64(alone.Count())},
 		report.Figure{Name: "CPU", Value: loud.cpu, Unit: "cores", Beside: without, BesideValue: quiet.cpu},
 		report.Figure{Name: "resident memory", Value: meanRSS(loud.samples) / (1 << 20), Unit: "MB", Beside: without, BesideValue: meanRSS(quiet.samples) / (1 << 20)})
+	imported, left := 0, 0
+	for _, f := range loud.truth.Fates {
+		switch {
+		case !slices.ContainsFunc(r.Noise, func(n hosts.Fleet) bool { return n.Name == f.Fleet }):
+		case f.At.After(loud.start) && f.At.Before(loud.end):
+			imported++
+		case f.At.IsZero() || f.At.After(loud.end):
+			left++
+		}
+	}
+	if imported+left > 0 {
+		r.result.Add(
+			report.Figure{Name: "imports of the neighbours meanwhile", Value: float64(imported) / loud.end.Sub(loud.start).Seconds(), Unit: "messages/s"},
+			report.Figure{Name: "left to the neighbours at the end", Value: float64(left), Unit: "messages"})
+	}
 	r.tellTruth(loud.truth)
 	r.tellGenerator(loud.state)
 }

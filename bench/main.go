@@ -53,7 +53,7 @@ func parse(args []string) (f flags, rest []string, err error) {
 	set.StringVar(&f.target.source, "source", "", "mailbox of your own for a comparison: pop3s://user@host:port or imaps://…")
 	set.StringVar(&f.target.passwordFile, "password-file", "", "file with the password of -source")
 	set.StringVar(&f.target.gmail, "gmail", "", "base address of a Gmail double of your own")
-	set.StringVar(&f.target.product, "product", "", "absolute path of the smtp-sync to measure; default: built from this tree")
+	set.StringVar(&f.target.product, "product", "", "absolute path of the smtp-sync to measure, of the same schema as this tree; default: built from it")
 	set.BoolVar(&f.own, "i-own-this-host", false, "put load on -source or -gmail although it is not this machine")
 	err = set.Parse(args)
 	return f, set.Args(), err

@@ -59,7 +59,8 @@ func pushPipe(ctx context.Context, say io.Writer, order string) error {
 			waiting.Add(1)
 			pipes.Go(func() {
 				l := pushLane{d: d, client: client, parked: sync.OnceFunc(waiting.Done), atOnce: atOnce}
-				if err := l.run(ctx); err != nil && ctx.Err() == nil {
+				err := l.run(ctx) // it ends with an error only
+				if ctx.Err() == nil {
 					select {
 					case fail <- fmt.Errorf("mailbox %d: %w", i, err):
 					default:

@@ -21,7 +21,6 @@ func soak(ctx context.Context, r *run) error {
 	for _, s := range o.samples {
 		at, rss = append(at, s.At.Sub(o.start).Hours()), append(rss, s.RSS/(1<<20))
 	}
-	took := o.histogram(r.Fleets)
 	r.result.Steady = r.Seconds
 	r.result.Add(
 		report.Figure{Name: "resident memory, last quarter to first", Value: growth(rss)},
@@ -29,16 +28,25 @@ func soak(ctx context.Context, r *run) error {
 		report.Figure{Name: "memory slope", Value: load.Slope(at, rss), Unit: "MB/h"},
 		report.Figure{Name: "goroutines, last quarter to first", Value: growth(o.goroutines)},
 		report.Figure{Name: "goroutines", Value: load.Median(o.goroutines)},
-		report.Figure{Name: "CPU", Value: o.cpu, Unit: "cores"},
-		report.Figure{Name: "p50, delivery to import", Value: ms(took.Quantile(0.5)), Unit: "ms"},
-		report.Figure{Name: "p99, delivery to import", Value: ms(took.Quantile(0.99)), Unit: "ms"})
+		report.Figure{Name: "CPU", Value: o.cpu, Unit: "cores"})
+	var hs []report.Named
+	for i, f := range r.Fleets {
+		if f.Rate == 0 {
+			continue
+		}
+		took := o.histogram(r.Fleets[i : i+1])
+		hs = append(hs, report.Named{Name: f.Name, Histogram: took})
+		r.result.Add(
+			report.Figure{Name: "p50, delivery to import, " + f.Name, Value: ms(took.Quantile(0.5)), Unit: "ms"},
+			report.Figure{Name: "p99, delivery to import, " + f.Name, Value: ms(took.Quantile(0.99)), Unit: "ms"})
+	}
 	r.tellTruth(o.truth)
 	r.tellGenerator(o.state)
 	goroutines := report.Series{Name: "goroutines"}
 	for i, n := range o.goroutines {
 		goroutines.Points = append(goroutines.Points, report.Point{X: o.samples[i].At.Sub(o.start).Seconds(), Y: n})
 	}
-	r.result.Charts = append(r.result.Charts,
+	r.result.Charts = append(r.result.Charts, report.Distribution("From delivery to import", hs...),
 		report.Chart{Title: "Resident memory", X: "s", Y: "MB", Series: []report.Series{memory("smtp-sync serve", o.samples)}},
 		report.Chart{Title: "Goroutines", X: "s", Y: "goroutines", Series: []report.Series{goroutines}})
 	return nil
@@ -78,10 +86,13 @@ func restart(ctx context.Context, r *run) error {
 		return err
 	}
 	times := report.Series{Name: "95 % scheduled again"}
-	worst := 0.0
+	worst, recovered := 0.0, 0.0
 	for i := range r.Kills {
 		if err := pause(ctx, r.steady()/time.Duration(r.Kills+1)); err != nil {
 			return err
+		}
+		if m, err := p.Scrape(ctx); err == nil {
+			recovered += m.Sum(metricRecovered)
 		}
 		took, next, err := r.kill(ctx, w, p, n)
 		if err != nil {
@@ -96,6 +107,10 @@ func restart(ctx context.Context, r *run) error {
 	if err := w.Settle(ctx, r.settle()); err != nil {
 		return err
 	}
+	m, err := p.Scrape(ctx)
+	if err != nil {
+		return err
+	}
 	truth, err := w.Truth(ctx)
 	if err != nil {
 		return err
@@ -106,7 +121,8 @@ func restart(ctx context.Context, r *run) error {
 	}
 	r.result.Add(
 		report.Figure{Name: "95 % scheduled again, worst", Value: worst, Unit: "s"},
-		report.Figure{Name: "kills", Value: float64(r.Kills)})
+		report.Figure{Name: "kills", Value: float64(r.Kills)},
+		report.Figure{Name: "claims that the next start found and settled", Value: recovered + m.Sum(metricRecovered)})
 	r.tellTruth(truth)
 	r.tellGenerator(state)
 	r.result.Charts = append(r.result.Charts, report.Chart{Title: "From the start of the process to 95 % of the mailboxes scheduled", X: "kill", Y: "s", Series: []report.Series{times}})

@@ -48,48 +48,51 @@ type stage struct {
 	children []*world.Child
 }
 
-func (c *comparison) stage(ctx context.Context, w way, network string) (s *stage, err error) {
-	s = &stage{comparison: c, way: w}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
-	if s.dir, err = os.MkdirTemp(c.world.Dir, "run"); err != nil {
+func (c *comparison) stage(ctx context.Context, w way, network string) (*stage, error) {
+	s := &stage{comparison: c, way: w}
+	if err := s.prepare(ctx, network); err != nil {
+		s.close()
 		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stage) prepare(ctx context.Context, network string) (err error) {
+	if s.dir, err = os.MkdirTemp(s.world.Dir, "run"); err != nil {
+		return err
 	}
 	if s.way.user == "" {
 		s.way.user = network
 	}
-	s.double = world.Double{URL: c.target.gmail}
+	s.double = world.Double{URL: s.target.gmail}
 	if s.double.URL == "" {
 		if s.double.URL, err = s.start(ctx, "double"); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	s.email = filepath.Base(s.dir) + "@gmail.example"
 	if s.tokens, err = s.double.User(ctx, s.email); err != nil {
-		return nil, err
+		return err
 	}
 	s.gmail = s.double.URL
 	if network != "distant" {
-		return s, nil
+		return nil
 	}
 	said, err := s.start(ctx, "delay", strings.TrimPrefix(s.double.URL, "http://"), "50ms", "0")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.gmail = "http://" + said
-	if said, err = s.start(ctx, "delay", net.JoinHostPort(w.host, strconv.Itoa(w.port)), "20ms", "0"); err != nil {
-		return nil, err
+	if said, err = s.start(ctx, "delay", net.JoinHostPort(s.way.host, strconv.Itoa(s.way.port)), "20ms", "0"); err != nil {
+		return err
 	}
 	host, port, err := net.SplitHostPort(said)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.way.host = host
 	s.way.port, err = strconv.Atoi(port)
-	return s, err
+	return err
 }
 
 // start runs this program in another role and gives the line it says first.

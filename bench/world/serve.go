@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -66,9 +67,7 @@ func (w *World) Env(gmail string, set ...Settings) []string {
 		env["SOURCE_PORTS"] = strings.Join(list, ",")
 	}
 	for _, s := range set {
-		for k, v := range s {
-			env[k] = v
-		}
+		maps.Copy(env, s)
 	}
 	var out []string
 	for _, v := range os.Environ() { // nothing of the surroundings configures what is measured
