@@ -30,7 +30,8 @@ type Fault struct {
 	Text  string    // one sentence, lower case, no full stop
 	Help  string    // one sentence: what to do; may be ""
 	Until time.Time // for RateLimited: not before this
-	// Scope narrows RateLimited: "user", "concurrent", "project", "source", "day".
+	// Scope narrows RateLimited: "user", "concurrent", "project", "source",
+	// "minute", "day", and "history" where only old mail has to wait.
 	Scope string
 	Err   error // the chain for the operator's log; may be nil
 }

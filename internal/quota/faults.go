@@ -37,12 +37,16 @@ func (b *Budget) dayFault(used Amount, size int64, end time.Time) *mail.Fault {
 	if b.old {
 		budget = "what old mail may have of " + budget
 	}
+	scope := "day"
+	if b.old { // new mail has an allowance of its own, and goes on
+		scope = "history"
+	}
 	text := budget + " is used up"
 	if !over {
 		text = fmt.Sprintf("the next message (%s) does not fit into what is left of %s", octets(size), budget)
 	}
 	return &mail.Fault{
-		Class: mail.RateLimited, Code: "budget", Scope: "day", Until: end, Text: text,
+		Class: mail.RateLimited, Code: "budget", Scope: scope, Until: end, Text: text,
 		Help: fmt.Sprintf("it goes on at %s; the limit is %s", stamp(end), setting),
 	}
 }

@@ -43,18 +43,18 @@ func (h *hold) refused(now, named time.Time) (fresh bool) {
 	return true
 }
 
-// fault gives the answer to whoever asks during the hold, else nil.
-func (h *hold) fault(now time.Time, scope, who string) *mail.Fault {
-	if !now.Before(h.until) {
-		return nil
-	}
+func (h *hold) on(now time.Time) bool { return now.Before(h.until) }
+
+// fault gives the answer to whoever asks during the hold: to come back then,
+// which may be later than its end.
+func (h *hold) fault(scope, who string, then time.Time) *mail.Fault {
 	text := "Gmail asked " + who + " to slow down"
 	if h.named {
 		text = "Gmail takes no more mail from " + who + " for now"
 	}
 	return &mail.Fault{
-		Class: mail.RateLimited, Code: "gmail_busy", Scope: scope, Until: h.until,
-		Text: text, Help: "it goes on at " + stamp(h.until),
+		Class: mail.RateLimited, Code: "gmail_busy", Scope: scope, Until: then,
+		Text: text, Help: "it goes on at " + stamp(then),
 	}
 }
 

@@ -135,7 +135,6 @@ func (b *Budget) take(ctx context.Context, l *lease, sizes []int64) (n int, used
 		l.more = Amount{}
 		n = min(n, run(Amount{Units: max(0, used.Units-l.part.Units), Bytes: max(0, used.Bytes-l.part.Bytes)}, limit, sizes))
 	}
-	l.more = Amount{}
 	return 0, used, nil
 }
 

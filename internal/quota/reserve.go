@@ -69,11 +69,12 @@ func (b *Budget) Reserve(ctx context.Context, sizes []int64) (granted int, err e
 // p.mu is held.
 func (b *Budget) grant(a *account, n int, now time.Time, since time.Duration) (int, *mail.Fault) {
 	p := b.project
-	if f := a.hold.fault(now, "user", "this Gmail account"); f != nil {
-		return 0, f
+	if a.hold.on(now) {
+		return 0, a.hold.fault("user", "this Gmail account", a.hold.until)
 	}
-	if f := p.hold.fault(now, "project", "this installation"); f != nil {
-		return 0, f
+	if p.hold.on(now) {
+		wait := p.share.after(p.minute, a.flow(b.old), p.hold.until.Sub(p.start), since)
+		return 0, p.hold.fault("project", "this installation", p.start.Add(wait))
 	}
 	allowed := a.minute.allowed
 	if b.old {

@@ -29,13 +29,17 @@ const (
 // share divides the project's minute between the users who want it. Amounts
 // are imports, as everything in this file.
 //
-// A bucket lets the minute out evenly. A virtual clock, v, shows how much a
-// competitor of weight 1 should have had by now: it goes the faster the fewer
-// compete, and slower when the bucket runs low. Each flow has its own clock,
-// tag, which his grants push forward. Who is not ahead of v is served, and who
-// is ahead waits until v comes to him, unless the bucket is fuller than usual.
-// This is start-time fair queueing with a clock instead of a queue; so nobody
-// holds a place that he may never come to take.
+// A bucket lets the minute out evenly, so that it never runs dry for long. A
+// virtual clock, v, shows how much a competitor of weight 1 has had by now: each
+// grant to a competitor moves it by his part. Each flow has a clock of its own,
+// tag, which only its own grants move. Who is not ahead of v is served; who is
+// ahead is told when v will have come to him, and is served then. What is in the
+// bucket beyond the usual goes to whoever asks, so nothing is lost when somebody
+// comes late or never. This is start-time fair queueing with a clock instead of
+// a queue: nobody holds a place that he may not come to take.
+//
+// Only who got less than he asked for competes; so users who want little are not
+// counted, and what they leave is shared by the others (max-min fairness).
 type share struct {
 	at     time.Duration // of the last advance
 	level  float64       // in the bucket
@@ -60,7 +64,7 @@ func perMinute(w *window) float64 { return float64(w.allowed) / ImportUnits }
 func bucket(a float64) float64    { return max(a*burst.Seconds()/span.Seconds(), leastBurst) }
 func usual(a float64) float64     { return max(1, a/levelPart) }
 
-// toMake gives how long it takes to come to n.
+// toMake gives how long n imports take at a per minute.
 func toMake(n, a float64) time.Duration {
 	return time.Duration(n / max(a, 1) * float64(span))
 }
@@ -136,14 +140,16 @@ func (s *share) grant(w *window, f *flow, n int, now time.Duration) (int, time.D
 	part := a / s.total(f) // what v goes forward in a minute
 	slack := max(during(memory, part), 1/f.weight)
 	f.tag = min(max(f.tag, s.v-slack), s.v+2*slack)
-	once := min(n, max(1, int(min(f.weight*during(turn, part), usual(a)/2))))
+	once := min(n, f.turn(a, part))
 	promised := f.until != 0 && now >= f.until
 	alone := len(s.flows) == 0 || len(s.flows) == 1 && f.joined
 	fair := n           // what he may have of what is in the bucket
 	floor := f.floor(a) // and what must stay there
 	switch {
+	case promised && f.tag > s.v:
+		fair = once
 	case promised:
-		fair, floor = max(once, f.behind(s.v, once)), floor-int(usual(a)/4)
+		fair, floor = f.behind(s.v, once), floor-int(usual(a)/4)
 	case alone:
 	case f.tag <= s.v-slack/2:
 		fair, floor = f.behind(s.v, once), floor-int(usual(a)/4)
@@ -151,6 +157,9 @@ func (s *share) grant(w *window, f *flow, n int, now time.Duration) (int, time.D
 		fair = f.behind(s.v, once)
 	default:
 		fair, floor = once, int(2*usual(a))
+	}
+	if !alone && s.free(w) < usual(a)/2 {
+		fair = min(fair, 2*once) // something for everybody, rather than all that is due to one
 	}
 	got := min(n, fair, int(s.free(w))-floor)
 	if got < n {
@@ -174,6 +183,26 @@ func (s *share) grant(w *window, f *flow, n int, now time.Duration) (int, time.D
 	}
 	f.until = s.promise(w, f, once, pace, now)
 	return 0, f.until
+}
+
+// turn gives what f has at once under competition.
+func (f *flow) turn(a, part float64) int {
+	return max(1, int(min(f.weight*during(turn, part), usual(a)/2)))
+}
+
+// after gives f a time of its own once a hold of the whole project has ended,
+// so that not all come back at that moment.
+func (s *share) after(w *window, f *flow, end, now time.Duration) time.Duration {
+	if w.limit == 0 {
+		return end
+	}
+	s.join(f, now)
+	if f.until < end {
+		a := perMinute(w)
+		f.until = max(end, s.tail)
+		s.tail = f.until + toMake(float64(f.turn(a, a/s.total(f))), a)
+	}
+	return f.until
 }
 
 // behind gives what f may have under competition: a turn more than what is

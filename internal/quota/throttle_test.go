@@ -152,3 +152,36 @@ func TestAProjectsRefusalHalvesTheProjectsMinute(t *testing.T) {
 		}
 	})
 }
+
+func TestATimeNamedByGmailOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := id.New[id.User]()
+		b := quota.New(quota.Limits{}, nil).Budget(u)
+		if until, ok := b.Held(); ok {
+			t.Errorf("held until %v from the start", until)
+		}
+		b.Throttled(refusal("user", time.Time{}))
+		if until, ok := b.Held(); ok {
+			t.Errorf("our own pause until %v is to be kept", until)
+		}
+		named := time.Now().Add(3 * time.Hour)
+		b.Throttled(refusal("user", named))
+		until, ok := b.Held()
+		if !ok || !until.Equal(named) {
+			t.Fatalf("held until %v, %v; want %v", until, ok, named)
+		}
+		b = quota.New(quota.Limits{}, nil).Budget(u)
+		b.Hold(until)
+		b.Hold(time.Now().Add(time.Hour)) // makes it no shorter
+		b.Hold(time.Time{})
+		refused(t, b, 1, "user", named)
+		time.Sleep(3 * time.Hour)
+		if _, ok := b.Held(); ok {
+			t.Error("held when the time has come")
+		}
+		reserve(t, b, mails(1, 1), 1)
+		b.Hold(time.Now().Add(-time.Hour)) // past: nothing
+		reserve(t, b, mails(1, 1), 1)
+	})
+}
