@@ -23,7 +23,7 @@ var picture = []struct {
 	{"internal/cli", []string{"server", "actors", "plugins", "internal/...", "migrations"}},
 	{"internal/demo/...", []string{"..."}},
 
-	{"server/...", []string{"server/...", "actors", "plugins", "internal/account", "internal/audit", "internal/schedule", "internal/session", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
+	{"server/...", []string{"server/...", "actors", "plugins", "internal/account", "internal/audit", "internal/schedule", "internal/session", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
 	{"actors", []string{"actors/kit", "actors/wheel", "actors/admit", "internal/bridge", "internal/schedule", "internal/session", "internal/account", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
 	{"actors/kit", nil},
 	{"actors/wheel", []string{"internal/schedule", "internal/id"}},
@@ -39,6 +39,7 @@ var picture = []struct {
 	{"internal/dial", []string{"internal/mail"}},
 	{"internal/quota", []string{"internal/id", "internal/mail"}},
 	{"internal/gmail", []string{"internal/vault", "internal/mail"}},
+	{"internal/oauth/risc", []string{"internal/oauth", "internal/vault", "internal/mail"}},
 	{"internal/oauth", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},
@@ -78,7 +79,7 @@ var homes = map[string][]string{
 	"google.golang.org/api":                   {"internal/gmail/..."},
 	"golang.org/x/oauth2":                     {"internal/oauth/...", "internal/gmail/..."}, // consent, and the token source of the client
 	"github.com/coreos/go-oidc/v3":            {"internal/oauth/..."},
-	"github.com/go-jose/go-jose/v4":           {"internal/gmail/gmailtest"},
+	"github.com/go-jose/go-jose/v4":           {"internal/oauth/risc"},
 	"github.com/alecthomas/kong":              {"internal/cli"},
 	"github.com/vbauerster/mpb/v8":            {"internal/cli"},
 	"github.com/google/uuid":                  {"internal/id"},
@@ -89,6 +90,7 @@ var homes = map[string][]string{
 	"golang.org/x/crypto/xts":                 {"internal/store/sqlite/..."},        // page encryption
 	"golang.org/x/sys":                        {"internal/cli", "internal/store/...", "internal/vault", "bench/..."},
 	"github.com/prometheus/client_golang":     {"internal/telemetry"},
+	"github.com/getkin/kin-openapi":           {"server/..."}, // tests only
 	"github.com/HdrHistogram/hdrhistogram-go": {"bench/..."},
 }
 

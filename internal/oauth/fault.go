@@ -38,7 +38,7 @@ func fromToken(err error) *mail.Fault {
 	switch e.ErrorCode {
 	case "invalid_grant":
 		return &mail.Fault{Class: mail.Revoked, Code: "grant_revoked", Text: "Google has withdrawn the grant (a new password does that too)", Help: helpReconnect, Err: why}
-	case "invalid_client", "unauthorized_client", "invalid_request", "redirect_uri_mismatch", "unsupported_grant_type":
+	case "invalid_client", "deleted_client", "disabled_client", "unauthorized_client", "invalid_request", "redirect_uri_mismatch", "unsupported_grant_type":
 		return &mail.Fault{Class: mail.Setup, Code: "google_client", Text: "Google does not accept the OAuth client",
 			Help: "check SMTPSYNC_GOOGLE_CLIENT_ID, SMTPSYNC_GOOGLE_CLIENT_SECRET and the redirect address registered for it", Err: why}
 	case "access_denied", "admin_policy_enforced", "org_internal":
@@ -58,6 +58,10 @@ func word(s string) string {
 		}
 	}
 	return s
+}
+
+func errUnsafe() *mail.Fault {
+	return &mail.Fault{Class: mail.Setup, Code: "google_issuer", Text: "the issuer names addresses that are not safe", Help: "check SMTPSYNC_GOOGLE_ISSUER"}
 }
 
 func missingScope(scope string) *mail.Fault {

@@ -295,9 +295,16 @@ func TestRevokedGrantIsRememberedAndNotAskedAgain(t *testing.T) {
 	if err := p.Revoke(t.Context(), tok); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Revoke(t.Context(), tok); err != nil {
-		t.Errorf("revoking twice: %v", err)
+	for _, again := range []vault.Secret{tok, vault.NewSecret("1//0forgotten"), {}} {
+		if err := p.Revoke(t.Context(), again); err != nil {
+			t.Errorf("revoking what is revoked: %v", err)
+		}
 	}
+	if n := l.Stats().Requests[gmailtest.Revoke]; n != 3 {
+		t.Errorf("revocations = %d, want 3: no token is no request", n)
+	}
+	l.Next(gmailtest.Fault{At: gmailtest.Revoke, Kind: gmailtest.Answer, Status: 503, Body: "x"})
+	wantFault(t, p.Revoke(t.Context(), tok), mail.Transient, "google_unreachable")
 	for range 3 {
 		_, err = src.Token(t.Context(), tok)
 		wantFault(t, err, mail.Revoked, "grant_revoked")
@@ -316,6 +323,10 @@ func TestTokenEndpointFailures(t *testing.T) {
 		code   string
 	}{
 		"invalid_grant":       {400, `{"error":"invalid_grant","error_description":"Account has been deleted"}`, mail.Revoked, "grant_revoked"},
+		"session control":     {400, `{"error":"invalid_grant","error_subtype":"invalid_rapt"}`, mail.Revoked, "grant_revoked"},
+		"grant gone, 401":     {401, `{"error":"invalid_grant"}`, mail.Revoked, "grant_revoked"},
+		"grant gone, 200":     {200, `{"error":"invalid_grant"}`, mail.Revoked, "grant_revoked"},
+		"deleted_client":      {401, `{"error":"deleted_client"}`, mail.Setup, "google_client"},
 		"invalid_client":      {401, `{"error":"invalid_client"}`, mail.Setup, "google_client"},
 		"unauthorized_client": {401, `{"error":"unauthorized_client"}`, mail.Setup, "google_client"},
 		"500":                 {500, `oops`, mail.Transient, "google_unreachable"},

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -57,6 +58,7 @@ type endpoints struct {
 	oidc   *oidc.Provider
 	config oauth2.Config
 	revoke string
+	named  bool // callbacks name the issuer (RFC 9207 3)
 }
 
 // New makes a Provider. It does not connect.
@@ -112,17 +114,17 @@ func (p *Provider) endpoints(ctx context.Context) (*endpoints, error) {
 	}
 	var more struct {
 		Revoke string `json:"revocation_endpoint"`
+		Named  bool   `json:"authorization_response_iss_parameter_supported"`
 	}
 	_ = op.Claims(&more)
 	e := op.Endpoint()
 	e.AuthStyle = oauth2.AuthStyleInParams // else x/oauth2 tries the other way first
 	for _, address := range []string{e.AuthURL, e.TokenURL, more.Revoke} {
 		if !safe(address) {
-			return nil, &mail.Fault{Class: mail.Setup, Code: "google_issuer", Text: "the issuer names addresses that are not safe",
-				Help: "check SMTPSYNC_GOOGLE_ISSUER"}
+			return nil, errUnsafe()
 		}
 	}
-	p.found = &endpoints{oidc: op, revoke: more.Revoke,
+	p.found = &endpoints{oidc: op, revoke: more.Revoke, named: more.Named,
 		config: oauth2.Config{ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret.RevealString(), Endpoint: e}}
 	return p.found, nil
 }
@@ -138,6 +140,33 @@ func (p *Provider) AuthOrigin(ctx context.Context) (string, error) {
 		return "", unreachable(err)
 	}
 	return u.Scheme + "://" + u.Host, nil
+}
+
+// Issuer gives the issuer's address, and ClientID our name there.
+func (p *Provider) Issuer() string   { return p.o.Issuer }
+func (p *Provider) ClientID() string { return p.o.ClientID }
+
+// Document reads a small JSON document that the issuer publishes into v.
+func (p *Provider) Document(ctx context.Context, address string, v any) error {
+	if !safe(address) {
+		return errUnsafe()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return unreachable(err)
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return unreachable(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return unreachable(errors.New("a document of the issuer was answered " + resp.Status))
+	}
+	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
+		return unreachable(err)
+	}
+	return nil
 }
 
 // context makes both libraries use our client.

@@ -149,8 +149,11 @@ func (p *Provider) renew(ctx context.Context, refresh vault.Secret) (*oauth2.Tok
 }
 
 // Revoke ends the whole grant that the token belongs to, at Google. A token
-// that Google does not know is revoked already.
+// that Google does not know is revoked already, and so is none.
 func (p *Provider) Revoke(ctx context.Context, token vault.Secret) error {
+	if token.Empty() {
+		return nil
+	}
 	e, err := p.endpoints(ctx)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"time"
 )
 
 // controlRoutes let another process see the truth and make trouble:
@@ -17,6 +18,9 @@ import (
 //	POST /_double/users              <- {"email", "scopes"} -> {"refresh_token", "access_token", "sub"}
 //	POST /_double/revoke             <- {"email"}
 //	POST /_double/expire             <- {"email"}        access tokens; without email all sessions
+//	POST /_double/event              <- {"receiver", Event's} -> {"status", "body"}: signed, posted, answered;
+//	                                    without a receiver -> {"token"}; token-revoked names the last token of email
+//	POST /_double/rotate             <- {"forget"}       a new signing key, the old ones forgotten or not
 func (s *Server) controlRoutes() {
 	type person struct {
 		Email  string   `json:"email"`
@@ -49,6 +53,34 @@ func (s *Server) controlRoutes() {
 		}
 		return nil
 	}))
+	s.mux.HandleFunc("POST /_double/event", func(w http.ResponseWriter, r *http.Request) {
+		post(func(d delivery) any { return s.deliver(r, d) })(w, r)
+	})
+	s.mux.HandleFunc("POST /_double/rotate", post(func(k struct{ Forget bool }) any { s.RotateKey(k.Forget); return nil }))
+}
+
+// delivery is an event and where it goes.
+type delivery struct {
+	Receiver string `json:"receiver"`
+	Event
+}
+
+func (s *Server) deliver(r *http.Request, d delivery) any {
+	if d.Issuer == "" {
+		d.Issuer = s.base(r) + "/"
+	}
+	if d.Type == "token-revoked" && d.Token == "" {
+		d.Token = s.LastRefreshToken(d.Email)
+	}
+	token := s.SignEvent(d.Event)
+	if d.Receiver == "" {
+		return map[string]string{"token": token}
+	}
+	status, body, err := deliver(r.Context(), &http.Client{Timeout: time.Minute}, d.Receiver, token)
+	if err != nil {
+		body = err.Error()
+	}
+	return map[string]any{"status": status, "body": body}
 }
 
 func post[T any](f func(T) any) http.HandlerFunc {

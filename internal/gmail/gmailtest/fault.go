@@ -18,6 +18,7 @@ const (
 	Authorize Point = "authorize"
 	Token     Point = "token"
 	Revoke    Point = "revoke"
+	Certs     Point = "certs" // the published signing keys
 )
 
 // Kind is what goes wrong.

@@ -14,10 +14,11 @@ type oauth struct {
 	access  map[string]*access
 	refresh map[string]*grant
 	granted map[string][]string // by user: all scopes granted so far, for include_granted_scopes
+	newest  map[*user]string    // the refresh token made last
 }
 
 func newOAuth() oauth {
-	return oauth{codes: map[string]*code{}, access: map[string]*access{}, refresh: map[string]*grant{}, granted: map[string][]string{}}
+	return oauth{codes: map[string]*code{}, access: map[string]*access{}, refresh: map[string]*grant{}, granted: map[string][]string{}, newest: map[*user]string{}}
 }
 
 type grant struct {
@@ -44,7 +45,16 @@ func (s *Server) RefreshToken(email string, scopes ...string) string {
 func (s *Server) newRefresh(g grant) string {
 	token := "1//0" + rand.Text() + rand.Text()
 	s.oauth.refresh[token] = &g
+	s.oauth.newest[g.user] = token
 	return token
+}
+
+// LastRefreshToken gives the refresh token that an account was given last,
+// revoked or not; "" if none.
+func (s *Server) LastRefreshToken(email string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.oauth.newest[s.addUser(email)]
 }
 
 // AccessToken makes an access token that never expires, for tests that are not

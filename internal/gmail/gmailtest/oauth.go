@@ -13,8 +13,10 @@ import (
 )
 
 // Consent is how the next people at the consent page decide. The zero value
-// grants everything to the account of login_hint, or to the only account.
+// grants everything to the account of login_hint, or to the only account. With
+// Page they see a page and decide for themselves.
 type Consent struct {
+	Page   bool     `json:"page,omitempty"`
 	Email  string   `json:"email,omitempty"`
 	Deny   bool     `json:"deny,omitempty"`
 	Untick []string `json:"untick,omitempty"` // scopes that are asked and not granted
@@ -43,13 +45,14 @@ func (s *Server) oauthRoutes() {
 			"revocation_endpoint": b + "/revoke", "jwks_uri": b + "/oauth2/v3/certs",
 			"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 			"id_token_signing_alg_values_supported": []string{"RS256"}, "code_challenge_methods_supported": []string{"S256"},
-			"grant_types_supported":                 []string{"authorization_code", "refresh_token"},
+			"grant_types_supported": []string{"authorization_code", "refresh_token"}, "authorization_response_iss_parameter_supported": true,
 			"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic"},
 			"scopes_supported":                      []string{"openid", "email", "profile"},
 		})
 	})
-	s.mux.HandleFunc("GET /oauth2/v3/certs", s.jwks)
+	s.mux.HandleFunc("GET /oauth2/v3/certs", s.counted(Certs, s.jwks))
 	s.mux.HandleFunc("GET /o/oauth2/v2/auth", s.counted(Authorize, s.authorize))
+	s.mux.HandleFunc("POST /o/oauth2/v2/auth", s.answered)
 	s.mux.HandleFunc("POST /token", s.counted(Token, s.token))
 	s.mux.HandleFunc("POST /revoke", s.counted(Revoke, s.revokeToken))
 	s.riscRoutes()
@@ -63,26 +66,57 @@ func (s *Server) counted(at Point, h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// authorize is the consent page without the page: it decides at once.
+// authorize is the consent page. Without Consent.Page it decides at once.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	back, err := url.Parse(q.Get("redirect_uri"))
-	if q.Get("client_id") != s.o.ClientID || err != nil || back.Host == "" || back.Fragment != "" {
-		http.Error(w, "Error 400: redirect_uri_mismatch or invalid_client", http.StatusBadRequest) // shown, never redirected
+	if !s.knownClient(w, q) {
 		return
 	}
-	answer := url.Values{"state": q["state"]}
-	if e := badAuthorize(q); e != "" {
-		answer.Set("error", e)
-	} else if c := s.decide(q); c == "" {
-		answer.Set("error", "access_denied")
+	s.mu.Lock()
+	c := s.consent
+	s.mu.Unlock()
+	switch e := badAuthorize(q); {
+	case e != "":
+		s.sendBack(w, r, "error", e)
+	case c.Page:
+		s.page(w, q)
+	default:
+		s.conclude(w, r, c)
+	}
+}
+
+// knownClient: a fault of the client or its address is shown, never redirected.
+func (s *Server) knownClient(w http.ResponseWriter, q url.Values) bool {
+	back, err := url.Parse(q.Get("redirect_uri"))
+	if q.Get("client_id") == s.o.ClientID && err == nil && back.Host != "" && back.Fragment == "" {
+		return true
+	}
+	http.Error(w, "Error 400: redirect_uri_mismatch or invalid_client", http.StatusBadRequest)
+	return false
+}
+
+// conclude sends the browser back with a code, or with a no.
+func (s *Server) conclude(w http.ResponseWriter, r *http.Request, c Consent) {
+	if code := s.decide(r.URL.Query(), c); code != "" {
+		s.sendBack(w, r, "code", code)
 	} else {
-		answer.Set("code", c)
+		s.sendBack(w, r, "error", "access_denied")
+	}
+}
+
+// sendBack answers with the redirect to the client, which names the issuer (RFC
+// 9207).
+func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, name, value string) {
+	q := r.URL.Query()
+	back, err := url.Parse(q.Get("redirect_uri"))
+	if err != nil {
+		panic("gmailtest: " + err.Error()) // knownClient has looked at it
 	}
 	args := back.Query()
-	maps.Copy(args, answer)
+	maps.Copy(args, url.Values{"state": q["state"], "iss": {s.base(r)}, name: {value}})
 	back.RawQuery = args.Encode()
-	http.Redirect(w, r, back.String(), http.StatusFound)
+	// 303: the page is left by a POST.
+	http.Redirect(w, r, back.String(), http.StatusSeeOther)
 }
 
 // badAuthorize insists on what this product must always send.
@@ -100,10 +134,10 @@ func badAuthorize(q url.Values) string {
 }
 
 // decide gives a code, or "" for no.
-func (s *Server) decide(q url.Values) string {
+func (s *Server) decide(q url.Values, c Consent) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	email := s.consent.Email
+	email := c.Email
 	if email == "" {
 		email = q.Get("login_hint")
 	}
@@ -111,13 +145,13 @@ func (s *Server) decide(q url.Values) string {
 		for email = range s.users {
 		}
 	}
-	if email == "" || s.consent.Deny {
+	if email == "" || c.Deny {
 		return ""
 	}
 	u := s.addUser(email)
 	var scopes []string
 	for sc := range strings.FieldsSeq(q.Get("scope")) {
-		if !slices.Contains(s.consent.Untick, sc) {
+		if !slices.Contains(c.Untick, sc) {
 			scopes = append(scopes, sc)
 		}
 	}
@@ -129,8 +163,8 @@ func (s *Server) decide(q url.Values) string {
 	if q.Get("include_granted_scopes") == "true" {
 		scopes = s.oauth.granted[email]
 	}
-	c := rand.Text()
-	s.oauth.codes["4/0A"+c] = &code{grant: grant{u, scopes}, redirect: q.Get("redirect_uri"), challenge: q.Get("code_challenge"),
+	name := "4/0A" + rand.Text()
+	s.oauth.codes[name] = &code{grant: grant{u, scopes}, redirect: q.Get("redirect_uri"), challenge: q.Get("code_challenge"),
 		nonce: q.Get("nonce"), offline: offline, born: time.Now()}
-	return "4/0A" + c
+	return name
 }

@@ -48,6 +48,7 @@ type Server struct {
 	oauth    oauth
 	quota    quota
 	consent  Consent
+	tamper   func(header, claims map[string]any)
 	hook     func(Request) (Fault, bool)
 	queue    []*Fault
 	stats    Stats
