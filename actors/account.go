@@ -16,13 +16,14 @@ type shared struct {
 	*tree
 	user id.User
 
-	mu      sync.Mutex
-	account Account
-	opening chan struct{} // closed when it is open, or not
-	ended   *mail.Fault   // the grant is gone: nobody gets in any more
-	using   int
-	retired bool // closed as soon as nobody uses it
-	idle    *time.Timer
+	mu       sync.Mutex
+	account  Account
+	opening  chan struct{} // closed when it is open, or not
+	ended    *mail.Fault   // the grant is gone: nobody gets in any more
+	using    int
+	retired  bool // closed as soon as nobody uses it
+	replaced bool // the user has connected Google again since
+	idle     *time.Timer
 }
 
 // get opens the account, unless it is open. put must follow, unless it fails.
@@ -107,6 +108,20 @@ func (s *shared) retire() {
 	if s.using == 0 {
 		s.closeLocked()
 	}
+}
+
+// replace retires the account for one with another grant.
+func (s *shared) replace() {
+	s.mu.Lock()
+	s.replaced = true
+	s.mu.Unlock()
+	s.retire()
+}
+
+func (s *shared) isReplaced() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.replaced
 }
 
 // end lets nobody in any more.

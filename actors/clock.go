@@ -182,6 +182,10 @@ func (k *clock) ended(c actor.Context, m ended) {
 		k.learn(e, m.state)
 		set(e, wheel.Single, m.single)
 		set(e, wheel.Parked, m.parked)
+		e.Floor = uint32(m.floor / time.Second)
+		if m.brought {
+			e.Shaky = 0
+		}
 		defer k.changed(e, &m.state)
 	}
 	switch {
@@ -238,7 +242,6 @@ func (k *clock) one(c actor.Context, msg any) {
 			k.in(e, 15*time.Second+rand.N(30*time.Second))
 		}
 	case announced:
-		e.Shaky = 0
 		k.want(c, e, admit.Announced, true)
 	case again:
 		if !busy(e) {
@@ -252,7 +255,8 @@ func (k *clock) one(c actor.Context, msg any) {
 		pause := shakyFirst << e.Shaky
 		e.Shaky = min(e.Shaky+1, shakyMost)
 		if !busy(e) && e.Phase == schedule.Idle {
-			k.in(e, pause/2+rand.N(pause))
+			floor := time.Duration(e.Floor) * time.Second
+			k.in(e, max(pause/2+rand.N(pause), floor-m.lasted))
 		}
 	}
 }
@@ -263,7 +267,10 @@ func (k *clock) several(c actor.Context, msg any) {
 	switch m := msg.(type) {
 	case wake:
 		for e := range k.wheel.All(&m.user) {
-			if !busy(e) && (e.Phase == schedule.Failing) == m.failing {
+			switch {
+			case m.failing && e.Is(wheel.Running):
+				e.Set(wheel.Again) // it may be failing with the grant of before
+			case !busy(e) && (e.Phase == schedule.Failing) == m.failing:
 				k.want(c, e, admit.Announced, false)
 			}
 		}

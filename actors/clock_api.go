@@ -145,6 +145,7 @@ func (k *clock) forget(c actor.Context, s scope) {
 func (k *clock) remove(c actor.Context, e *wheel.Entry) {
 	c.Send(k.governor, drop{e.Box})
 	k.cleaner.drop(e.Box)
+	k.unsaved.drop(e.Box)
 	k.watchers.tell(Change{User: e.User, Mailbox: e.Box, Gone: true})
 	k.wheel.Remove(e.Box)
 	k.opts.Metrics.Registered(k.wheel.Len())

@@ -233,7 +233,7 @@ func TestNoMessageReachesTheLog(t *testing.T) {
 		ctx := context.WithValue(t.Context(), passKey{}, canary)
 		run := func(context.Context) (bridge.Report, error) { return bridge.Report{}, f }
 		messages := []any{
-			revoked{f}, gaveUp{user: user, box: box, state: state}, ended{box: box, state: state},
+			revoked{fault: f}, gaveUp{user: user, box: box, state: state}, ended{box: box, state: state},
 			oneShot{user: user, pass: shotPass{box: box, ctx: ctx, run: run, answer: make(chan result, 1)}},
 			answered{status: Status{Reason: state.Reason}}, passed{revoked: f}, canary, fmt.Errorf("%s", canary), struct{ Password string }{canary},
 			Job{State: state}, Change{Status: Status{Reason: state.Reason}},

@@ -27,7 +27,7 @@
 //
 // An expected failure (wrong password, host down, out of budget) is a value in
 // the worker's result: schedule.Policy says what comes next, Registry.Save keeps
-// it when that is worth a write. A panic is a bug: whoever panicked is restarted
+// it when that is worth a write, and memory while it cannot. A panic is a bug: whoever panicked is restarted
 // with back-off by its parent, and what it had under way is asked for again,
 // since the ledger makes that safe. After six panics in ten minutes a mailbox is
 // given up: phase failing, code internal_error, kept durably, tried again a day
@@ -39,7 +39,9 @@
 // A mailbox whose job can park keeps its connection after a pass, with one small
 // goroutine in Parked.Wait. Its end is either news, and the next pass takes the
 // connection over, or the death of the connection, and the mailbox is polled
-// soon, later each time it dies young. The wheel stays armed below it.
+// soon, later each time it dies young and never before its provider's floor.
+// News that turn out to be nothing, again and again, are followed once a minute.
+// The wheel stays armed below it.
 //
 // # Time
 //

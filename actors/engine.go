@@ -11,6 +11,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/actors/kit"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 )
 
@@ -141,12 +142,16 @@ func (e *Engine) Pause(ctx context.Context, user id.User, box id.Mailbox) error 
 	if err := e.ask(ctx, func(a chan error) any { return pause{user, box, a} }); err != nil {
 		return err
 	}
-	if err := e.halt(ctx, scope{user, box}, ErrPaused); err != nil {
-		return err
+	err := e.halt(ctx, scope{user, box}, ErrPaused)
+	if err == nil {
+		err = e.edit(ctx, user, box, func(s *schedule.State) {
+			s.Phase, s.Until, s.Reason = schedule.Paused, time.Time{}, schedule.Reason{}
+		})
 	}
-	return e.edit(ctx, user, box, func(s *schedule.State) {
-		s.Phase, s.Until, s.Reason = schedule.Paused, time.Time{}, schedule.Reason{}
-	})
+	if err != nil { // not stored: it goes on, rather than be forgotten until the next start
+		e.send(forClock{resume{user, box, make(chan error, 1)}})
+	}
+	return err
 }
 
 // Resume lets a paused mailbox go on, durably, and looks at it at once. It also
@@ -161,14 +166,19 @@ func (e *Engine) Resume(ctx context.Context, user id.User, box id.Mailbox) error
 	return e.ask(ctx, func(a chan error) any { return resume{user, box, a} })
 }
 
-// edit changes the stored state of a mailbox over which no pass runs.
+// edit changes the stored state of a mailbox. A pass that runs meanwhile may
+// have dropped the digest just now, which must not come back.
 func (e *Engine) edit(ctx context.Context, user id.User, box id.Mailbox, change func(*schedule.State)) error {
 	s, err := e.opts.Registry.Schedule(ctx, user, box)
 	if err != nil {
 		return err
 	}
 	change(&s)
-	return e.opts.Registry.Save(ctx, user, box, s)
+	s.Digest = mail.Key{}
+	if err = e.opts.Registry.Save(ctx, user, box, s); err == nil {
+		e.unsaved.drop(box)
+	}
+	return err
 }
 
 // Forget takes a mailbox out of the schedule and returns when nothing works on
@@ -220,10 +230,17 @@ const patience = 5 * time.Second
 
 // ask sends a message to the clock and waits for its answer.
 func (e *Engine) ask(ctx context.Context, msg func(chan error) any) error {
-	answer := make(chan error, 1)
-	e.send(forClock{msg(answer)})
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errBusy)
 	defer cancel()
+	select { // until all are loaded it is not known which there are
+	case <-e.ready:
+	case <-e.gone:
+		return ErrDrained
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	answer := make(chan error, 1)
+	e.send(forClock{msg(answer)})
 	select {
 	case err := <-answer:
 		return err

@@ -16,15 +16,16 @@ import (
 // stays for as long as a connection waits for push.
 type mailbox struct {
 	*tree
-	user    id.User
-	key     id.Mailbox
-	seat    *seat
-	account *shared
+	user id.User
+	key  id.Mailbox
+	seat *seat
 
 	pass   kit.Worker
 	wait   kit.Worker
 	waiter *waiter
 	news   time.Time // when the server announced mail; zero: it has not
+	vain   int       // announcements in a row that brought nothing
+	pause  *time.Timer
 	retry  *time.Timer
 }
 
@@ -42,8 +43,7 @@ func (b *mailbox) Receive(c actor.Context) {
 	case kit.Done:
 		b.done(c, m)
 	case noticed:
-		b.news = time.Now()
-		c.Send(b.clock, announced{b.key})
+		b.noticed(c, m)
 	case lingered:
 		if !b.pass.Running() && !b.wait.Running() {
 			wish(c, b.key, b.seat)
@@ -52,8 +52,10 @@ func (b *mailbox) Receive(c actor.Context) {
 		// A backstop: the ordinary way is the tracker's.
 		b.pass.Cancel(errRestarted)
 		b.wait.Cancel(errRestarted)
-		if b.retry != nil {
-			b.retry.Stop()
+		for _, t := range []*time.Timer{b.retry, b.pause} {
+			if t != nil {
+				t.Stop()
+			}
 		}
 	case actor.AutoReceiveMessage, actor.SystemMessage:
 		// lifecycle we do not react to
@@ -79,9 +81,9 @@ func (b *mailbox) begin(c actor.Context, m work) {
 		b.refuse(c, m)
 		return
 	}
-	t, account, waiter, news := b.tree, b.account, b.waiter, b.news
+	t, waiter, news := b.tree, b.waiter, b.news
 	b.news = time.Time{}
-	b.pass.Start(b.ctx, c, func(ctx context.Context) any { return t.run(ctx, m, account, waiter, news) })
+	b.pass.Start(b.ctx, c, func(ctx context.Context) any { return t.run(ctx, m, waiter, news) })
 }
 
 func (b *mailbox) done(c actor.Context, d kit.Done) {
@@ -94,8 +96,11 @@ func (b *mailbox) done(c actor.Context, d kit.Done) {
 			panic(kit.ErrPanicked) // the user decides: again, or no more
 		}
 		r := d.Result.(passed)
+		if b.vain++; r.brought {
+			b.vain = 0
+		}
 		if r.revoked != nil {
-			c.Send(c.Parent(), revoked{r.revoked})
+			c.Send(c.Parent(), revoked{r.revoked, r.account})
 		}
 		if r.parked != nil {
 			b.park(c, r.parked)
@@ -111,6 +116,40 @@ func (b *mailbox) done(c actor.Context, d kit.Done) {
 	}
 }
 
+// noticed passes on what the server has announced: at once, unless it has
+// announced something again and again that was nothing. The connection keeps.
+func (b *mailbox) noticed(c actor.Context, m noticed) {
+	if m.waiter != b.waiter {
+		return // a pass has been faster
+	}
+	if !m.waited {
+		b.news = time.Now()
+		if b.news.Sub(m.waiter.begun) >= unhurried {
+			b.vain = 0
+		}
+		if d := calmed(b.vain); d > 0 {
+			self := c.Self()
+			b.pause = time.AfterFunc(d, func() { b.tell(self, noticed{m.waiter, true}) })
+			return
+		}
+	}
+	c.Send(b.clock, announced{b.key})
+}
+
+const (
+	vainFree  = 4 // a rule, or a person with another program, takes mail away at times
+	vainMost  = time.Minute
+	unhurried = 10 * time.Second // after so long an announcement, or a look, is welcome
+)
+
+// calmed is how long an announcement waits after so many passes in vain.
+func calmed(vain int) time.Duration {
+	if vain <= vainFree {
+		return 0
+	}
+	return min(time.Second<<min(vain-vainFree-1, 10), vainMost)
+}
+
 // park waits for push on a fresh goroutine, which keeps nothing of the pass.
 func (b *mailbox) park(c actor.Context, p Parked) {
 	if b.wait.Running() { // the one before is still closing its connection
@@ -119,7 +158,7 @@ func (b *mailbox) park(c actor.Context, p Parked) {
 		return
 	}
 	ctx, cancel := context.WithCancelCause(b.ctx)
-	w := &waiter{handover: make(chan Parked), done: make(chan struct{}), cancel: cancel}
+	w := &waiter{begun: time.Now(), handover: make(chan Parked), done: make(chan struct{}), cancel: cancel}
 	b.waiter = w
 	t, user, box, self := b.tree, b.user, b.key, c.Self()
 	b.wait.StartWith(ctx, cancel, c, func(ctx context.Context) any {
@@ -130,6 +169,7 @@ func (b *mailbox) park(c actor.Context, p Parked) {
 
 // waiter is a parked connection and the goroutine that waits on it.
 type waiter struct {
+	begun    time.Time
 	handover chan Parked
 	done     chan struct{}
 	noticed  atomic.Bool // Wait has returned, and the connection is good
@@ -180,7 +220,7 @@ func (t *tree) waitForPush(ctx context.Context, user id.User, box id.Mailbox, p 
 		return
 	}
 	w.noticed.Store(true)
-	t.tell(self, noticed{})
+	t.tell(self, noticed{waiter: w})
 	select {
 	case w.handover <- p:
 		held = false

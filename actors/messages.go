@@ -80,7 +80,9 @@ type (
 		single  bool          // it used one connection, of those it might have had
 		marked  bool          // claims may be under way
 		parked  bool
-		settled bool // state is known
+		settled bool          // state is known
+		brought bool          // mail
+		floor   time.Duration // the least between two logins
 	}
 	// again: a mailbox is to be tried again after its panic; gaveUp: never mind.
 	again  struct{ box id.Mailbox }
@@ -129,6 +131,9 @@ type (
 		every  time.Duration
 		last   time.Time
 		dirty  bool
+		// account is the user's as it is now: a mailbox that waits for push
+		// outlives a change of the grant.
+		account *shared
 	}
 	// oneShot is a pass that somebody waits for.
 	oneShot struct {
@@ -141,10 +146,16 @@ type (
 
 // Within a user.
 type (
-	// revoked: Google has ended the grant.
-	revoked struct{ fault *mail.Fault }
+	// revoked: Google has ended the grant that account was opened with.
+	revoked struct {
+		fault   *mail.Fault
+		account *shared
+	}
 	// noticed: a parked connection has something to tell.
-	noticed struct{}
+	noticed struct {
+		waiter *waiter
+		waited bool // long enough
+	}
 	// lingered: a user has been without work for long enough.
 	lingered struct{ turn uint64 }
 )

@@ -18,6 +18,8 @@ import (
 type passed struct {
 	parked  Parked
 	revoked *mail.Fault
+	account *shared // whose grant was revoked
+	brought bool    // mail
 }
 
 // scheduled is one scheduled pass. It belongs to its goroutine.
@@ -36,12 +38,14 @@ type scheduled struct {
 	lane     admit.Ended
 	news     ended // to the clock
 	word     string
+	owed     bool // the state before is not stored
+	blind    bool // the state before could not be read
 }
 
 // run is a worker's work: one pass, from the account to the next due time. Its
 // permit is given back and the clock told in every case, a panic included: no
 // mailbox is forgotten because an actor has lost sight of it.
-func (t *tree) run(ctx context.Context, m work, a *shared, w *waiter, news time.Time) passed {
+func (t *tree) run(ctx context.Context, m work, w *waiter, news time.Time) passed {
 	s := &scheduled{tree: t, work: m, announced: news, user: m.permit.User, box: m.permit.Box,
 		lane: admit.Ended{Unused: true}, news: ended{box: m.permit.Box, how: refused}}
 	s.piece = &piece{kind: aPass, user: s.user, box: s.box, permit: &m.permit}
@@ -64,7 +68,7 @@ func (t *tree) run(ctx context.Context, m work, a *shared, w *waiter, news time.
 		t.tell(t.clock, s.news)
 	}()
 	s.parked = w.take(ctx)
-	return s.pass(ctx, a)
+	return s.pass(ctx, m.account)
 }
 
 // pass opens the account, runs the job and settles what comes of it.
@@ -83,7 +87,7 @@ func (s *scheduled) pass(ctx context.Context, shared *shared) passed {
 	}
 	s.settings = job.Settings
 	if job.State.Phase == schedule.Paused { // by somebody else, since it was armed
-		s.news = ended{box: s.box, how: finished, settled: true, state: job.State, marked: s.dirty}
+		s.news, s.word = ended{box: s.box, how: finished, settled: true, state: job.State, marked: s.dirty}, "drained"
 		return passed{}
 	}
 	before := s.remember(job.State)
@@ -129,8 +133,12 @@ func (s *scheduled) drop() {
 	}
 }
 
-// remember adds to the stored state what was not worth storing.
+// remember adds to the stored state what was not worth storing, or could not be.
 func (s *scheduled) remember(st schedule.State) schedule.State {
+	if kept, ok := s.unsaved.of(s.box); ok {
+		kept.Digest = st.Digest
+		st, s.owed = kept, true
+	}
 	if s.every > 0 {
 		st.Interval = s.every
 	}
@@ -152,7 +160,7 @@ func (s *scheduled) withoutJob(ctx context.Context, err error) passed {
 		s.news, s.word = ended{box: s.box, how: gone}, "drained"
 		return passed{}
 	case e != nil:
-		before = schedule.State{}
+		before, s.blind = schedule.State{}, true
 	}
 	return s.settle(ctx, Job{Settings: s.settings}, s.remember(before), bridge.Report{}, err)
 }
@@ -176,24 +184,41 @@ func (s *scheduled) settle(ctx context.Context, job Job, before schedule.State, 
 		s.cleaner.add(s.box)
 		marked = false
 	}
+	s.say(err)
 	now := time.Now()
 	after := s.opts.Policy.Next(before, job.Settings, outcome(now, report, err, s.piece))
-	if schedule.Worth(before, after) && !s.save(ctx, after) {
+	if !s.blind && (s.owed || schedule.Worth(before, after)) && !s.save(ctx, after) {
 		s.news = ended{box: s.box, how: gone}
 		return passed{}
 	}
-	var p passed
+	p := passed{brought: report.Imported > 0}
 	if f, ok := mail.AsFault(err); ok && f.Class == mail.Revoked {
-		p.revoked = f
+		p.revoked, p.account = f, s.account
 	}
 	// With history that waits for its budget the mailbox is idle, and new mail is welcome.
 	if after.Phase == schedule.Idle && after.Until.IsZero() && job.Park != nil && !s.drained() {
 		p.parked, _ = job.Park(ctx) // without it the mailbox is polled
 	}
+	if p.parked != nil { // not polled: its interval is for when it will be
+		after.Interval = min(after.Interval, before.Interval)
+	}
 	due, armed := s.due(after, job.Settings, p.parked != nil, now)
 	s.news = ended{box: s.box, how: finished, settled: true, state: after, due: due, armed: armed,
-		single: s.news.single, marked: marked, parked: p.parked != nil}
+		single: s.news.single, marked: marked, parked: p.parked != nil,
+		brought: p.brought, floor: s.opts.Policy.Floor(after, job.Settings)}
 	return p
+}
+
+// say logs why a pass failed. What is no Fault is ours, and the operator is the
+// only one who learns of it.
+func (s *scheduled) say(err error) {
+	switch _, ok := mail.AsFault(err); {
+	case err == nil:
+	case ok:
+		s.opts.Log.Debug("pass failed", "mailbox", s.box, "status", s.word)
+	default:
+		s.opts.Log.Error("pass failed", "mailbox", s.box, "err", err)
+	}
 }
 
 // due is when the mailbox is looked at next, from now. Where it is parked that
@@ -218,15 +243,18 @@ const (
 func sane(d time.Duration) time.Duration { return min(max(d, 0), farthest) }
 
 // save writes a state; false: the mailbox is gone. Anything else that keeps it
-// from being written costs no mail, only that the next start knows less.
+// from being written costs no mail, only that the next start knows less; this
+// process remembers.
 func (s *scheduled) save(ctx context.Context, st schedule.State) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
 	err := s.opts.Registry.Save(ctx, s.user, s.box, st)
 	if err != nil && !errors.Is(err, account.ErrNone) {
 		s.opts.Log.Warn("state of a mailbox not saved", "mailbox", s.box, "err", err)
+		s.unsaved.keep(s.box, st)
 		return true
 	}
+	s.unsaved.drop(s.box)
 	return err == nil
 }
 

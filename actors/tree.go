@@ -21,6 +21,7 @@ type tree struct {
 	tracker  *tracker
 	cleaner  *cleaner
 	watchers *watchers
+	unsaved  unsaved
 	start    time.Time // second 0 of the wheel
 	ready    chan struct{}
 	loaded   sync.Once

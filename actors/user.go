@@ -9,7 +9,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
-	"github.com/smtp-sync/smtp-sync/internal/mail"
 )
 
 // user owns what the mailboxes of one person share, and supervises those that
@@ -35,7 +34,7 @@ func newUser(t *tree, key id.User, s *seat) *user {
 	u := &user{tree: t, key: key, seat: s, account: &shared{tree: t, user: key}}
 	u.kids = newNest(func(c actor.Context, box id.Mailbox, s *seat) *actor.PID {
 		return c.Spawn(t.house.Props("mailbox", backoff, func() actor.Actor {
-			return &mailbox{tree: t, user: key, key: box, seat: s, account: u.account}
+			return &mailbox{tree: t, user: key, key: box, seat: s}
 		}))
 	})
 	return u
@@ -51,6 +50,7 @@ func (u *user) Receive(c actor.Context) {
 	case work:
 		u.seat.seen++
 		u.busy()
+		m.account = u.account
 		if !u.kids.send(c, m.permit.Box, m) {
 			u.refuse(c, m)
 		}
@@ -60,12 +60,13 @@ func (u *user) Receive(c actor.Context) {
 		u.shoot(c, m.pass)
 	case changed:
 		u.seat.seen++
-		u.account.retire()
+		u.busy() // a wish to leave that was on its way is void
+		u.account.replace()
 		u.account, u.ended = &shared{tree: u.tree, user: u.key}, false
 		c.Send(u.clock, wake{user: u.key, failing: true})
 		u.idle(c)
 	case revoked:
-		u.revoked(m.fault)
+		u.revoked(c, m)
 	case leave[id.Mailbox]:
 		u.kids.leave(c, m)
 	case lingered:
@@ -138,20 +139,28 @@ func (u *user) busy() {
 // revoked ends all of the user's passes, has what came from Google destroyed
 // and lets every other mailbox find out by itself: its pass ends as it opens the
 // account, and its state says why.
-func (u *user) revoked(f *mail.Fault) {
+//
+// A pass that began before its user connected Google again tells of the grant
+// before. That says nothing about the new one.
+func (u *user) revoked(c actor.Context, m revoked) {
+	if m.account != u.account {
+		c.Send(u.clock, wake{user: u.key, failing: true})
+		return
+	}
 	if u.ended {
 		return
 	}
+	f := m.fault
 	u.ended = true
 	u.account.end(f)
 	mine := func(p *piece) bool { return p.user == u.key && p.kind != aTask }
 	u.tracker.cancel(mine, f)
-	key := u.key
+	key, account := u.key, u.account
 	u.task(func(ctx context.Context) {
 		if u.tracker.wait(ctx, mine) != nil {
 			return
 		}
-		for pause := time.Second; ; pause = min(2*pause, time.Minute) {
+		for pause := time.Second; !account.isReplaced(); pause = min(2*pause, time.Minute) {
 			err := u.opts.Accounts.Revoked(ctx, key)
 			if err == nil {
 				break

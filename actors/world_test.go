@@ -38,6 +38,7 @@ type world struct {
 	open    func(id.User) error
 	prepare func(*row, *Job) error
 	revoked func(id.User) error
+	full    error // of every Save
 
 	log bytes.Buffer
 	*Engine
@@ -67,10 +68,13 @@ func (w *world) add(user id.User, lane uint64) *row {
 	return b
 }
 
-func (w *world) start(o Options) *world {
+func (w *world) start(o Options, more ...func(*Options)) *world {
 	o.Log = slog.New(slog.NewTextHandler(lockedWriter{w}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o.Registry, o.Accounts = w, accounts{w}
 	o.sync = w.sync
+	for _, f := range more {
+		f(&o)
+	}
 	w.Engine = Start(o)
 	return w
 }
@@ -237,6 +241,9 @@ func (w *world) Save(_ context.Context, _ id.User, box id.Mailbox, s schedule.St
 	b, err := w.row(box)
 	if err != nil {
 		return err
+	}
+	if w.full != nil {
+		return w.full
 	}
 	w.saves++
 	b.state = s

@@ -51,6 +51,7 @@ type Entry struct {
 	Lane  uint64
 	Every uint32 // seconds between polls; 0: the default
 	Last  uint32 // the last sync that went through, in seconds since 1970; 0: not known
+	Floor uint32 // seconds, at least, between two logins
 	Phase schedule.Phase
 	Flags Flag
 	Shaky uint8 // parked connections in a row that died young

@@ -237,6 +237,9 @@ func (p Policy) every(s State, set Settings) time.Duration {
 	return orDefault(s.Interval, orDefault(p.Default, defaultEvery))
 }
 
+// Floor is the least time between two logins that nobody asks for.
+func (p Policy) Floor(s State, set Settings) time.Duration { return p.floor(s, set) }
+
 // floor is the least time between two logins: the provider's, or what the
 // server asks for and a tenth more, since its clock is not ours.
 func (p Policy) floor(s State, set Settings) time.Duration {

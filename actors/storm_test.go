@@ -1,0 +1,150 @@
+package actors
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/bridge"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+)
+
+// announcing adds a mailbox whose server announces mail whenever it waits;
+// every cutEvery-th time it cuts the connection instead.
+func (w *world) announcing(cutEvery int) *row {
+	b, n := w.add(id.New[id.User](), 1), 0
+	b.park = func() Parked {
+		p := newParked()
+		if n++; cutEvery > 0 && n%cutEvery == 0 {
+			p.news <- fault(mail.Transient, "cut")
+		} else {
+			p.news <- nil
+		}
+		return p
+	}
+	return b
+}
+
+func TestAServerThatAnnouncesNothingAgainAndAgainIsNotFollowedAtItsPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b := w.announcing(0)
+		w.start(Options{})
+		<-w.Ready()
+		rest(time.Hour)
+		if n := w.count(b); n < 20 || n > 100 {
+			t.Errorf("%d passes in an hour", n)
+		}
+		w.stop(t)
+	})
+}
+
+func TestMailThatIsThereIsFetchedAtThePaceOfItsArrival(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b, conns := w.pushing()
+		w.do = func(ctx context.Context, _ *row, _ bridge.Pass) (bridge.Report, error) {
+			return bridge.Report{Imported: 1, Listed: 1}, nap(ctx, 10*time.Millisecond)
+		}
+		w.start(Options{})
+		<-w.Ready()
+		rest(10 * time.Minute)
+		before := w.count(b)
+		for range 100 {
+			(*conns)[len(*conns)-1].news <- nil
+			rest(200 * time.Millisecond)
+		}
+		if n := w.count(b) - before; n != 100 {
+			t.Errorf("%d passes for 100 mails, a fifth of a second apart", n)
+		}
+		w.stop(t)
+	})
+}
+
+func TestAServerThatAnnouncesNothingAndCutsInTurnIsNotStormedWithLogins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b := w.announcing(2)
+		w.start(Options{})
+		<-w.Ready()
+		rest(time.Hour)
+		if n := w.count(b) - b.resumed; n > 30 || n < 6 {
+			t.Errorf("%d logins in an hour", n)
+		}
+		w.stop(t)
+	})
+}
+
+func TestAFloorOfTheProviderHoldsWhenAParkedConnectionDies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b := w.announcing(1)
+		w.prepare = func(_ *row, j *Job) error { j.Settings.Host = "imap.yandex.com"; return nil }
+		w.start(Options{})
+		<-w.Ready()
+		rest(time.Hour)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for i := 1; i < len(b.begun); i++ {
+			if d := b.begun[i].Sub(b.begun[i-1]); d < 2*time.Minute {
+				t.Errorf("two logins %v apart", d)
+			}
+		}
+		w.mu.Unlock()
+		w.stop(t)
+		w.mu.Lock()
+	})
+}
+
+// A look without news now and then is not an announcement in vain.
+func TestMailAfterAQuietNightIsFetchedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b, conns := w.pushing()
+		w.start(Options{})
+		<-w.Ready()
+		rest(10 * time.Minute)
+		for range 40 {
+			(*conns)[len(*conns)-1].news <- nil // time for a look
+			rest(17 * time.Minute)
+		}
+		before := w.count(b)
+		(*conns)[len(*conns)-1].news <- nil
+		rest(10 * time.Millisecond)
+		if n := w.count(b); n != before+1 {
+			t.Errorf("%d passes", n-before)
+		}
+		w.stop(t)
+	})
+}
+
+// A mailbox that was parked for days without mail is polled at the usual
+// interval where its server does not let it wait any more, and after a restart.
+func TestTheIntervalOfAParkedMailboxDoesNotGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b, _ := w.pushing()
+		w.do = func(context.Context, *row, bridge.Pass) (bridge.Report, error) {
+			passes, _ := w.total() // a person reads it elsewhere: each state is saved
+			return bridge.Report{Digest: mail.Key{byte(passes)}}, nil
+		}
+		w.start(Options{})
+		rest(72 * time.Hour)
+		if every := w.state(b).Interval; every > 15*time.Minute {
+			t.Errorf("polled every %v", every)
+		}
+		w.mu.Lock()
+		b.park = nil
+		w.mu.Unlock()
+		rest(2 * time.Hour)
+		w.mu.Lock()
+		last := b.begun[len(b.begun)-1]
+		w.mu.Unlock()
+		if since := time.Since(last); since > 20*time.Minute {
+			t.Errorf("not looked at for %v", since)
+		}
+		w.stop(t)
+	})
+}
