@@ -26,7 +26,7 @@ func (a *accounts) Open(ctx context.Context, who id.User) (actors.Account, error
 	if !u.connected.Load() {
 		return nil, &mail.Fault{Class: mail.Grant, Code: "grant_missing", Text: "Google is not connected"}
 	}
-	return &opened{p: a.p, u: u}, nil
+	return &opened{p: a.p, u: u, gate: bridge.NewGate(0, 0)}, nil
 }
 
 func (a *accounts) Revoked(ctx context.Context, who id.User) error {
@@ -41,8 +41,9 @@ func (a *accounts) Revoked(ctx context.Context, who id.User) error {
 
 // opened is one user at work: actors.Account.
 type opened struct {
-	p *process
-	u *user
+	p    *process
+	u    *user
+	gate *bridge.Gate
 }
 
 func (o *opened) Close() {}
@@ -57,10 +58,11 @@ func (o *opened) Prepare(ctx context.Context, m id.Mailbox) (actors.Job, error) 
 		return actors.Job{}, errStore
 	}
 	o.p.w.passes.Add(1)
+	b.tell("prepare", "")
 	b.watch.begin(b)
+	state, marker := o.p.w.registry.state(m), new(actors.Marker)
 	j := actors.Job{
-		Pass:     o.pass(b),
-		State:    o.p.w.registry.state(m),
+		Pass: o.pass(b, state, marker), State: state, Marker: marker,
 		Settings: schedule.Settings{Host: "mail.example", Protocol: b.protocol(), PollEvery: b.poll, Push: b.push},
 	}
 	if b.push {
@@ -77,11 +79,14 @@ func (b *box) protocol() string {
 	return "pop3"
 }
 
-func (o *opened) pass(b *box) bridge.Pass {
+func (o *opened) pass(b *box, s schedule.State, m *actors.Marker) bridge.Pass {
+	budget := o.p.project.Budget(b.u.id)
 	p := bridge.Pass{
 		Dialer: &dialer{p: o.p, b: b}, Gmail: &uplink{b.u.gmail, o.p},
-		Ledger: &book{o.p, b, o.p.owners[b.u.id].Mailbox(b.id)}, Keys: b.keys,
-		Budget: o.p.project.Budget(b.u.id), AfterImport: b.policy, Hook: o.p.hook(b),
+		Ledger: &book{o.p, b, o.p.owners[b.u.id].Mailbox(b.id), m}, Keys: b.keys,
+		Budget: budget, History: budget.History(), Gate: o.gate, Memory: o.p.memory,
+		Digest: s.Digest, Stamp: []byte(b.name), Left: s.Backlog.Messages, LeftBytes: s.Backlog.Bytes,
+		AfterImport: b.policy, Newest: b.newest, Hook: o.p.hook(b),
 	}
 	if b.drop.kind == imap {
 		p.Connections = 2

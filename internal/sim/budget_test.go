@@ -53,7 +53,21 @@ func (b *bucket) take(limit, units int64, now time.Time) bool {
 func (b *budget) disturbed(u *user) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.excuse[u] = time.Now()
+	b.excuse[u] = later(b.excuse[u], time.Now())
+}
+
+// sleeps is disturbed for as long as the machine sleeps.
+func (b *budget) sleeps(until time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.excuse[nil] = later(b.excuse[nil], until)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // excused reports whether too many requests of u have a cause outside the program.
@@ -86,6 +100,14 @@ func (b *budget) take(u *user, units int64) error {
 		b.w.sin("%s: more units than the %s has in a minute", u.name, who)
 	}
 	return refusal(who, now.Add(time.Second))
+}
+
+// back gives units back: what Gmail refuses costs nothing.
+func (b *budget) back(u *user, units int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.users[u].units += float64(units)
+	b.project.units += float64(units)
 }
 
 var california = time.FixedZone("UTC-8", -8*60*60)

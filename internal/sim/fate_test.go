@@ -32,6 +32,8 @@ func (w *world) until(t time.Time) {
 			return
 		case d := <-w.dying:
 			w.succeed(d)
+		case <-w.current.Load().engine.Failed():
+			w.current.Load().die(kill) // and the service manager starts it again
 		}
 	}
 }
@@ -42,12 +44,14 @@ func (w *world) succeed(d death) {
 	if d.how == zombie {
 		w.boot()
 		time.Sleep(between(w.dice, time.Second, 10*time.Minute))
-		d.p.dead.Store(true)
-		d.p.engine.bury()
+		d.p.bury()
 		return
 	}
-	d.p.engine.bury()
+	d.p.bury()
 	time.Sleep(between(w.dice, time.Second, 2*time.Minute))
+	if w.faults.strike("machine", "boot", nil) == clockBack {
+		w.registry.ahead(5 * time.Hour)
+	}
 	w.boot()
 }
 
@@ -65,17 +69,14 @@ func (w *world) happens(p plan) {
 	case n < 82:
 		b.touch(w.dice)
 	case n < 86:
-		b.watch.excuse()
-		current.engine.syncNow(b)
+		current.syncNow(b)
 	case n < 90:
-		b.watch.excuse()
-		current.engine.pause(b, w.dice.IntN(2) == 0)
-	case n < 97:
+		current.pauseOrResume(b)
+	case n < 98:
 		w.reconnect(b.u)
 	default:
 		if !current.doomed.Swap(true) {
-			current.engine.drain() // and the next one starts at once: an upgrade
-			current.dead.Store(true)
+			current.drain() // and the next one starts at once: an upgrade
 			w.boot()
 		}
 	}
@@ -99,7 +100,10 @@ func (w *world) reconnect(u *user) {
 	}
 	u.gmail.connect()
 	u.connected.Store(true)
-	w.current.Load().engine.userChanged(u)
+	for _, b := range u.boxes {
+		b.watch.excuse()
+	}
+	w.current.Load().engine.UserChanged(u.id)
 }
 
 // recover ends all faults and lets time go on until everything that waits has
@@ -116,8 +120,8 @@ func (w *world) recover() {
 	}
 	for range 3 {
 		for _, b := range w.boxes {
-			w.current.Load().engine.help(b)
+			w.current.Load().help(b)
 		}
-		w.until(time.Now().Add(30 * time.Hour))
+		w.until(time.Now().Add(26 * time.Hour)) // no wait is longer than 25
 	}
 }

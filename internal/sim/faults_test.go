@@ -49,6 +49,8 @@ const (
 	kill   fault = "kill"   // the process is gone at once
 	zombie fault = "zombie" // another takes over while this one goes on for a while
 	freeze fault = "freeze" // the machine sleeps: the clock jumps
+
+	clockBack fault = "clock back" // what was stored is from a clock that was ahead
 )
 
 // menu is what may break where: every pair must have fired over all seeds.
@@ -83,6 +85,8 @@ var menu = map[step][]fault{
 	"account": {storeFails, panics, kill},
 	"prepare": {storeFails, panics, kill},
 
+	"boot": {clockBack},
+
 	"in list":       {panics, kill, zombie},
 	"in read":       {panics, kill, zombie},
 	"in query":      {panics, kill, zombie},
@@ -106,7 +110,7 @@ var odds = map[step]uint64{
 	"open": 15, "put": 40, "query": 200,
 	"entries": 10, "claims": 2, "record": 100, "listed": 30, "remap": 150, "renew": 300, "checkpoint": 200,
 	"begin": 10, "save": 10, "clean": 20, "account": 20, "prepare": 3,
-	"in list": 5, "in read": 5, "in query": 40, "in checkpoint": 100, "in remap": 60, "in recheck": 30, "in dispose": 20, "in close": 3,
+	"boot": 200, "in list": 5, "in read": 5, "in query": 40, "in checkpoint": 100, "in remap": 60, "in recheck": 30, "in dispose": 20, "in close": 3,
 }
 
 const ordinary = 4

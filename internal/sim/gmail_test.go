@@ -54,6 +54,7 @@ func (g *uplink) at(ctx context.Context, at step) (fault, error) {
 	}
 	now := time.Now()
 	f := g.w.faults.strike(g.name, at, nil)
+	g.u.tell(string(at), string(f))
 	switch f {
 	case stall:
 		g.w.budget.disturbed(g.u)
@@ -223,6 +224,7 @@ func (g *uplink) Put(ctx context.Context, uri vault.Secret, c mail.Chunk) (mail.
 func (g *gmail) commit(u *upload) error {
 	t := g.w.arrived(seal(u.sum.Sum(nil)))
 	if t.poison {
+		g.w.budget.back(g.u, importUnits)
 		g.forget(u)
 		g.u.expired.Add(-1)
 		return &mail.Fault{Class: mail.Refused, Code: "gmail_invalid_from", Text: "Gmail refused the message"}

@@ -26,11 +26,13 @@ func (k kind) String() string { return [...]string{"pop3", "nameless", "imap"}[k
 // text is one message's octets, with the books that the oracle keeps about it.
 // Equal mails are several letters with one text. It is guarded by world.mu.
 type text struct {
+	name   string
 	raw    string
 	box    *box
 	poison bool // Gmail will never take it
 	stuck  bool // the mail server never hands it out
 	weak   bool // the header tells little: neither Message-ID nor Received
+	unsure bool // renumbered while it was being deleted, which the ledger has not heard of
 	books
 }
 
@@ -40,6 +42,7 @@ type books struct {
 	removed int // of these, by their owner
 	deleted int // and by us
 	copies  int // in Gmail
+	spare   int // of these, that nobody can be blamed for
 }
 
 // letter is one message in a maildrop.
@@ -67,6 +70,7 @@ type maildrop struct {
 	renames int
 	changed chan struct{} // closed, and made anew, when mail comes
 	holder  *session      // POP3: whose session has the lock
+	used    time.Time     // when he last did something
 }
 
 func newMaildrop(k kind, folders ...string) *maildrop {
@@ -156,6 +160,12 @@ func (d *maildrop) all() (all []*letter) {
 
 // seal finds a text by what Gmail has got.
 type seal [sha256.Size]byte
+
+// idOf makes an id that is the same in every run.
+func idOf(name string) [16]byte {
+	s := sealOf(name)
+	return [16]byte(s[:16])
+}
 
 func sealOf(raw string) seal { return sha256.Sum256([]byte(raw)) }
 

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
@@ -21,7 +22,8 @@ type process struct {
 	doomed  atomic.Bool  // somebody takes over, or will
 	owners  map[id.User]*ledger.MemoryOwner
 	project *quota.Project
-	engine  engine
+	engine  *actors.Engine
+	memory  bridge.Memory
 }
 
 // death is what befalls a process.
@@ -32,13 +34,14 @@ type death struct {
 
 // boot starts a process: it takes every ledger and the registry over.
 func (w *world) boot() *process {
-	p := &process{w: w, owners: make(map[id.User]*ledger.MemoryOwner), project: quota.New(w.limits, &w.days)}
+	p := &process{w: w, owners: make(map[id.User]*ledger.MemoryOwner), project: quota.New(w.limits, &w.days), memory: bridge.NewMemory(8 << 20)}
 	for _, u := range w.users {
 		p.owners[u.id] = u.ledger.Take()
 	}
 	w.budget.disturbed(nil) // what was spent in this minute is forgotten with the old process
 	w.current.Store(p)
-	p.engine = newEngine(p)
+	w.tell("boot", "")
+	p.start()
 	return p
 }
 
@@ -50,6 +53,7 @@ func (p *process) die(how fault) {
 	if how == kill {
 		p.dead.Store(true)
 	}
+	p.w.tell("dies", string(how))
 	p.w.dying <- death{p, how}
 }
 
@@ -77,14 +81,17 @@ func (p *process) pause(ctx context.Context, d time.Duration) error {
 	return p.alive(ctx)
 }
 
+// sleeps reports whether the machine does.
+func (p *process) sleeps() bool { return p.asleep.Load() > time.Now().UnixNano() }
+
 // freeze makes the machine sleep for some hours: for the process the clock
 // jumps. It comes back to a world that has gone on.
 func (p *process) freeze(ctx context.Context) error {
-	p.w.budget.disturbed(nil)
-	p.asleep.Store(time.Now().Add(3 * time.Hour).UnixNano())
-	err := p.alive(ctx)
-	p.w.budget.disturbed(nil)
-	return err
+	until := time.Now().Add(3 * time.Hour)
+	p.w.tell("sleeps", "")
+	p.w.budget.sleeps(until)
+	p.asleep.Store(until.UnixNano())
+	return p.alive(ctx)
 }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -102,7 +109,11 @@ func (p *process) hook(b *box) bridge.Hook {
 		if p.dead.Load() {
 			return errDead
 		}
-		switch p.w.faults.strike(b.name, step("in "+s.String()), nil) {
+		f := p.w.faults.strike(b.name, step("in "+s.String()), nil)
+		if f != none {
+			b.tell("in "+s.String(), string(f))
+		}
+		switch f {
 		case panics:
 			panic("sim: a bug")
 		case kill:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,6 @@ type dialer struct {
 func (d *dialer) Dial(ctx context.Context) (bridge.Source, error) {
 	s := &session{p: d.p, b: d.b, keep: d.b.push}
 	if d.held != nil {
-		s.validity = d.held.validity
 		d.held = nil
 		return s, s.enter()
 	}
@@ -40,7 +40,6 @@ func (d *dialer) Dial(ctx context.Context) (bridge.Source, error) {
 		return nil, err
 	}
 	now := time.Now()
-	d.b.dialled(now)
 	if now.Before(d.b.down()) {
 		if err := d.p.pause(ctx, 10*time.Second); err != nil {
 			return nil, err
@@ -77,7 +76,7 @@ func (d *dialer) strike(ctx context.Context) error {
 	case wrongPassword:
 		return &mail.Fault{Class: mail.Login, Code: "auth_failed", Text: "the mail server refused the login"}
 	case renumber:
-		d.b.renumber()
+		d.b.renumber(nil)
 	}
 	return nil
 }
@@ -89,14 +88,15 @@ func locked() error {
 // session is one logged-in session. POP3 sees the maildrop as it was at the
 // login; IMAP sees folders until they are renumbered.
 type session struct {
-	p        *process
-	b        *box
-	keep     bool // the connection may be parked
-	view     []*letter
-	validity map[string]uint32
-	deleted  []*letter // POP3: when QUIT says so
-	broken   error
-	did      trace
+	p       *process
+	b       *box
+	keep    bool // the connection may be parked
+	view    []*letter
+	deleted []*letter // POP3: when QUIT says so
+	broken  error
+	closed  bool
+	asked   time.Duration // LOGIN-DELAY
+	did     trace
 }
 
 // trace is what was asked of the source in a session.
@@ -108,10 +108,10 @@ func (s *session) enter() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.kind != imap {
-		if d.holder != nil && !d.holder.p.dead.Load() {
+		if d.holder != nil && !d.holder.p.dead.Load() && time.Since(d.used) < autoLogout {
 			return locked()
 		}
-		d.holder = s
+		d.holder, d.used = s, time.Now()
 	}
 	for _, f := range d.folders {
 		s.view = append(s.view, f.letters...)
@@ -128,7 +128,12 @@ func (s *session) at(ctx context.Context, step step) (fault, error) {
 	if err := s.p.alive(ctx); err != nil {
 		return none, err
 	}
-	switch f := s.b.strike(step); f {
+	if !s.holds() {
+		return none, s.end("autologout")
+	}
+	f := s.b.strike(step)
+	s.b.tell(string(step), string(f))
+	switch f {
 	case cut:
 		return none, s.end("cut")
 	case stall:
@@ -142,10 +147,42 @@ func (s *session) at(ctx context.Context, step step) (fault, error) {
 		}
 		return none, s.end("cut")
 	case renumber:
-		s.b.renumber()
+		if step != "delete" { // there it is known which ones only later
+			s.b.renumber(nil)
+			s.unsure(true)
+		}
 		return f, nil
 	default:
 		return f, nil
+	}
+}
+
+// autoLogout is when a POP3 server gives up on a silent session (RFC 1939 3).
+const autoLogout = 10 * time.Minute
+
+// holds notes that the session is in use, and reports whether it still may be.
+func (s *session) holds() bool {
+	d := s.b.drop
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.kind == imap {
+		return true
+	}
+	if d.holder != s || time.Since(d.used) > autoLogout {
+		return false
+	}
+	d.used = time.Now()
+	return true
+}
+
+// unsure notes that the unique-ids of the session are not those of the maildrop
+// any more: what we tell the ledger of deletions that fail, nobody understands.
+func (s *session) unsure(so bool) {
+	if s.b.drop.kind != pop3 {
+		return
+	}
+	for _, l := range s.view {
+		s.b.w.note(l.text, func(t *text) { t.unsure = so })
 	}
 }
 
@@ -187,16 +224,14 @@ func (s *session) Digest(ctx context.Context, w io.Writer) (bool, error) {
 }
 
 func (s *session) sees(l *letter) bool {
-	for _, v := range s.view {
-		if v == l {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.view, l)
 }
 
 // LoginDelay implements the bridge's optional part of a Source.
-func (s *session) LoginDelay() time.Duration { return s.b.wants() }
+func (s *session) LoginDelay() time.Duration {
+	s.asked = s.b.wants()
+	return s.asked
+}
 
 // List implements bridge.Source.
 func (s *session) List(ctx context.Context) iter.Seq2[mail.Ref, error] {
@@ -218,16 +253,13 @@ func (s *session) List(ctx context.Context) iter.Seq2[mail.Ref, error] {
 	}
 }
 
-// refs lists what the session sees now; from then on IMAP refs hold for the
-// UIDVALIDITY listed.
+// refs lists what the session sees now.
 func (s *session) refs() (refs []mail.Ref) {
 	d := s.b.drop
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.kind == imap {
-		s.validity = make(map[string]uint32)
 		for _, f := range d.folders {
-			s.validity[f.name] = f.validity
 			for _, l := range f.letters {
 				refs = append(refs, mail.Ref{Folder: f.name, Validity: f.validity, UID: l.uid, Size: int64(len(l.raw)), Date: l.arrived, Seen: l.seen})
 			}
@@ -376,6 +408,18 @@ func (s *session) touch(ctx context.Context, refs []mail.Ref, at step) (letters 
 	if f == refuse {
 		return nil, &mail.Fault{Class: mail.Transient, Code: "delete_failed", Text: "the mail server refused"}
 	}
+	if f == renumber && at == "delete" {
+		now, err := s.letters(refs)
+		if err != nil {
+			return nil, err
+		}
+		s.b.renumber(now)
+	}
+	return s.letters(refs)
+}
+
+// letters are those of refs that are still there.
+func (s *session) letters(refs []mail.Ref) (letters []*letter, err error) {
 	for _, ref := range refs {
 		l, err := s.find(ref)
 		if err != nil {
@@ -391,17 +435,16 @@ func (s *session) touch(ctx context.Context, refs []mail.Ref, at step) (letters 
 // Close implements bridge.Source.
 func (s *session) Close(ctx context.Context) error {
 	defer s.leave()
-	if s.broken != nil {
-		return nil
-	}
 	if _, err := s.at(ctx, "close"); err != nil {
-		if len(s.deleted) == 0 {
+		if len(s.deleted) == 0 || s.closed {
 			return nil
 		}
-		return err
+		return err // nothing was deleted
 	}
+	s.closed = true
 	s.b.deleted(s.b.drop.take(s.deleted...))
 	s.broken = &mail.Fault{Class: mail.Transient, Code: "closed", Text: "the session has ended"}
+	s.unsure(false)
 	s.b.visited(s)
 	return nil
 }

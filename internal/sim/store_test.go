@@ -4,7 +4,9 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"time"
 
+	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
@@ -18,6 +20,7 @@ type book struct {
 	p *process
 	b *box
 	l *ledger.MemoryBox
+	m *actors.Marker
 }
 
 // write makes one transaction.
@@ -33,6 +36,7 @@ func (s *book) write(ctx context.Context, at step, do func() error) error {
 		return err
 	}
 	s.b.watch.wrote(at)
+	s.b.tell(string(at), string(f))
 	if f == storeLate {
 		return errStore
 	}
@@ -48,6 +52,7 @@ func (s *book) read(ctx context.Context, at step) error {
 }
 
 func (s *book) Entries(ctx context.Context) ([]ledger.Entry, error) {
+	s.b.watch.looked() // what the source shows has changed
 	if err := s.read(ctx, "entries"); err != nil {
 		return nil, err
 	}
@@ -62,6 +67,9 @@ func (s *book) Claims(ctx context.Context) ([]ledger.Claim, error) {
 }
 
 func (s *book) Claim(ctx context.Context, c ledger.Claim) error {
+	if err := s.m.Begin(ctx); err != nil {
+		return err
+	}
 	return s.write(ctx, "claim", func() error { return s.l.Claim(ctx, c) })
 }
 
@@ -86,7 +94,13 @@ func (s *book) Remap(ctx context.Context, m []ledger.Move) error {
 }
 
 func (s *book) Listed(ctx context.Context, absent, present []ledger.Key) error {
-	return s.write(ctx, "listed", func() error { return s.l.Listed(ctx, absent, present) })
+	return s.write(ctx, "listed", func() error {
+		err := s.l.Listed(ctx, absent, present)
+		if err == nil && len(present) > 0 {
+			s.b.heard()
+		}
+		return err
+	})
 }
 
 // registry is the durable side of the schedule. It outlives the processes.
@@ -116,6 +130,20 @@ func (g *registry) state(box id.Mailbox) schedule.State {
 	return g.rows[box].state
 }
 
+// ahead makes all times of the store those of a clock that was ahead, and is
+// right again.
+func (g *registry) ahead(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, r := range g.rows {
+		for _, t := range []*time.Time{&r.state.Until, &r.state.First, &r.state.LastSync} {
+			if !t.IsZero() {
+				*t = t.Add(d)
+			}
+		}
+	}
+}
+
 // desk is the registry of one process: actors.Registry.
 type desk struct {
 	*registry
@@ -128,7 +156,7 @@ func (d *desk) All(ctx context.Context) iter.Seq2[schedule.Registered, error] {
 		d.mu.Lock()
 		for box, r := range d.rows {
 			reg := schedule.Registered{
-				User: r.user, Mailbox: box, Lane: uint64(r.box.drop.kind), Phase: r.state.Phase,
+				User: r.user, Mailbox: box, Lane: r.box.lane, Phase: r.state.Phase,
 				Until: r.state.Until, Every: r.state.Interval, Dirty: r.dirty,
 			}
 			if r.dirty {
@@ -176,8 +204,18 @@ func (d *desk) write(ctx context.Context, at step, boxes []id.Mailbox, change fu
 	return nil
 }
 
+func (d *desk) Schedule(ctx context.Context, _ id.User, box id.Mailbox) (schedule.State, error) {
+	if err := d.p.alive(ctx); err != nil {
+		return schedule.State{}, err
+	}
+	return d.state(box), nil
+}
+
 func (d *desk) Save(ctx context.Context, _ id.User, box id.Mailbox, s schedule.State) error {
-	return d.write(ctx, "save", []id.Mailbox{box}, func(r *row) { r.state = s })
+	return d.write(ctx, "save", []id.Mailbox{box}, func(r *row) {
+		r.box.tell("save", s.Phase.String()+" "+s.Reason.Code)
+		r.state = s
+	})
 }
 
 func (d *desk) Begin(ctx context.Context, _ id.User, box id.Mailbox) error {

@@ -10,11 +10,15 @@ import (
 // judges the second of two such passes in a row: the first may have to put
 // down that a mailbox is well again.
 type watch struct {
-	mu      sync.Mutex
-	writes  []step
-	empty   bool // this pass found nothing changed
-	before  bool // and so did the one before
-	excused bool // somebody pressed a button
+	mu       sync.Mutex
+	writes   []step
+	empty    bool // this pass found nothing changed
+	full     bool // it has read the ledger
+	before   bool // and so did the one before
+	sessions int
+	ended    time.Time
+	excused  bool // somebody pressed a button, or the server asks for another pause
+	pause    time.Duration
 }
 
 // begin judges the last pass and begins the next.
@@ -22,20 +26,30 @@ func (w *watch) begin(b *box) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.before && w.empty && !w.excused && len(w.writes) > 0 {
-		b.w.sin("%s: a pass that found nothing changed wrote %v", b.name, slices.Compact(w.writes))
+		b.sin("a pass that found nothing changed wrote %v", slices.Compact(w.writes))
 	}
-	w.before, w.empty, w.excused, w.writes = w.empty, false, false, nil
+	w.before, w.empty, w.excused, w.writes, w.ended, w.sessions = w.empty, false, false, nil, time.Time{}, 0
+	w.full = false
 }
 
 // wrote notes a write that was carried out. The registry is told late that a
-// mailbox is clean, so this says nothing about the pass.
+// mailbox is clean, so this says nothing about the pass; nor does what comes
+// long after its session, when a later one did not get as far as a job.
 func (w *watch) wrote(at step) {
-	if at == "clean" {
-		return
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if at == "clean" || !w.ended.IsZero() && time.Since(w.ended) > time.Second {
+		return
+	}
 	w.writes = append(w.writes, at)
+}
+
+// looked notes that a pass has read the ledger, as it does when something has
+// changed.
+func (w *watch) looked() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.full = true
 }
 
 func (w *watch) excuse() {
@@ -46,12 +60,15 @@ func (w *watch) excuse() {
 
 // visited notes a session that went through to its end.
 func (b *box) visited(s *session) {
-	empty := s.did == trace{digest: true}
+	b.watch.mu.Lock()
+	b.watch.sessions++
+	empty := b.watch.sessions == 1 && !b.watch.full && s.did == trace{digest: true}
 	if empty {
 		b.w.empty.Add(1)
 	}
-	b.watch.mu.Lock()
-	b.watch.empty = empty
+	b.watch.empty, b.watch.ended = empty, time.Now()
+	b.watch.excused = b.watch.excused || b.watch.pause != s.asked
+	b.watch.pause = s.asked
 	b.watch.mu.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()

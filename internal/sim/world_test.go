@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/quota"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
@@ -58,6 +60,7 @@ type box struct {
 	u    *user
 	id   id.Mailbox
 	name string
+	lane uint64
 	keys *vault.MailboxKeys
 	drop *maildrop
 
@@ -75,15 +78,8 @@ type box struct {
 	renames   int
 	trouble   map[*text]int // times that a message was not handed out
 	watch     watch
-}
-
-// sin notes what the program must never do.
-func (w *world) sin(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.sins) < 20 {
-		w.sins = append(w.sins, time.Now().Format("2 15:04:05 ")+fmt.Sprintf(format, args...))
-	}
+	diary     diary
+	failed    bool // by the oracle
 }
 
 // plan of one run.
@@ -115,7 +111,7 @@ func newWorld(t testing.TB, p plan, tab *table) *world {
 }
 
 func (w *world) addUser(name string, p plan) {
-	u := &user{name: name, id: id.New[id.User](), ledger: ledger.NewMemory()}
+	u := &user{name: name, id: id.User(idOf(name)), ledger: ledger.NewMemory()}
 	u.key = vault.NewUserKey(u.id, vault.NewSecret(fmt.Sprintf("%32s", name)))
 	u.gmail = &gmail{w: w, u: u, name: name, sessions: make(map[string]*upload), granted: true}
 	u.connected.Store(true)
@@ -136,7 +132,7 @@ func (w *world) addBox(u *user, name string) *box {
 		folders = [][]string{{"INBOX"}, {"INBOX", "Work"}, {"INBOX", "Old", "Junk"}}[r.IntN(3)]
 	}
 	b := &box{
-		w: w, u: u, id: id.New[id.Mailbox](), name: name, drop: newMaildrop(k, folders...),
+		w: w, u: u, id: id.Mailbox(idOf(name)), name: name, lane: r.Uint64N(2), drop: newMaildrop(k, folders...),
 		keys:   u.key.MailboxKeys(vault.NewSecret(fmt.Sprintf("%32s", name))),
 		policy: []bridge.Disposal{bridge.Leave, bridge.Delete, bridge.Seen}[r.IntN(3)],
 		newest: r.IntN(3) == 0, poll: []time.Duration{0, 0, 2 * time.Minute, 30 * time.Minute}[r.IntN(4)],
@@ -166,6 +162,7 @@ func (b *box) deliver(large bool) {
 			})
 			if there {
 				b.drop.put(folder, l.text, seen)
+				b.tell("twin", l.name)
 				return
 			}
 		}
@@ -183,12 +180,15 @@ func (b *box) deliver(large bool) {
 	b.written++
 	n := b.written
 	b.mu.Unlock()
-	t := &text{raw: write(b.name, n, size, b.weak, time.Now()), box: b, weak: b.weak, ever: 1}
-	t.poison, t.stuck = r.IntN(60) == 0, r.IntN(80) == 0
+	t := &text{name: fmt.Sprint(b.name, " ", n), raw: write(b.name, n, size, b.weak, time.Now()), box: b, weak: b.weak, books: books{ever: 1}}
+	t.poison = r.IntN(60) == 0
+	// One without id and header has no identity to be remembered by.
+	t.stuck = b.drop.kind != nameless && r.IntN(80) == 0
 	b.w.mu.Lock()
 	b.w.texts[sealOf(t.raw)] = t
 	b.w.mu.Unlock()
 	b.drop.put(folder, t, seen)
+	b.tell("new", t.name)
 }
 
 // note changes the books about a text.
@@ -219,15 +219,16 @@ func (b *box) remove(l *letter) bool {
 func (b *box) deleted(letters []*letter) {
 	for _, l := range letters {
 		early := false
+		b.tell("deleted", l.name)
 		b.w.note(l.text, func(t *text) {
 			t.deleted++
 			early = t.deleted > t.copies
 		})
 		if b.policy != bridge.Delete {
-			b.w.sin("%s: a message was deleted against its owner's will", b.name)
+			b.sin("a message was deleted against its owner's will")
 		}
 		if early {
-			b.w.sin("%s: a message was deleted that is not in Gmail", b.name)
+			b.sin("a message was deleted that is not in Gmail")
 		}
 	}
 }
@@ -235,12 +236,16 @@ func (b *box) deleted(letters []*letter) {
 // imported notes a copy in Gmail.
 func (w *world) imported(t *text) {
 	copies, ever := 0, 0
+	t.box.tell("imported", t.name)
 	w.note(t, func(t *text) {
 		t.copies++
-		copies, ever = t.copies, t.ever
+		if t.copies > t.ever+t.spare && t.unsure {
+			t.spare++
+		}
+		copies, ever = t.copies, t.ever+t.spare
 	})
 	if copies > ever {
-		w.sin("%s: a message is in Gmail %d times, and there were %d", t.box.name, copies, ever)
+		t.box.sin("a message is in Gmail %d times, and there were %d", copies, ever)
 	}
 }
 
@@ -262,17 +267,42 @@ func (b *box) strike(at step) fault {
 		case inUse, loginDelay:
 			return b.drop.kind != imap
 		case renumber:
-			return b.drop.kind == imap || b.drop.kind == pop3 && !b.weak
+			return b.drop.kind == imap || b.drop.kind == pop3 && !b.weak && at != "delete"
 		}
 		return true
 	})
 }
 
-func (b *box) renumber() {
+// renumber changes all ids, unless that would make it impossible to tell, for
+// anybody, what a message is: one that we tried to delete and that is still
+// there cannot be told from an equal one that came since. Those that are being
+// deleted right now are no excuse, if we live to hear of it.
+func (b *box) renumber(now []*letter) {
+	absent := make(map[mail.Key]bool)
+	entries, _ := b.w.current.Load().owners[b.u.id].Mailbox(b.id).Entries(context.Background())
+	for _, e := range entries {
+		absent[e.Content] = absent[e.Content] || e.Absent
+	}
+	for _, l := range b.drop.all() {
+		if absent[b.keys.Content(l.header())] && !slices.Contains(now, l) {
+			return
+		}
+	}
+	for _, l := range now {
+		b.w.note(l.text, func(t *text) { t.unsure = true })
+	}
 	b.mu.Lock()
 	b.renames++
 	b.mu.Unlock()
+	b.tell("renumbered", "")
 	b.drop.renumber()
+}
+
+// heard: the ledger knows that what was renumbered has not been deleted.
+func (b *box) heard() {
+	for _, l := range b.drop.all() {
+		b.w.note(l.text, func(t *text) { t.unsure = false })
+	}
 }
 
 func (b *box) troubled(t *text) {
