@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
@@ -70,9 +71,21 @@ func (r *run) dispose(ctx context.Context, s *session) error {
 	done := s.done
 	s.done = nil
 	s.mu.Unlock()
-	if len(done) == 0 {
-		return nil
+	for first := 0; first < len(done); {
+		n := first + 1
+		for n < len(done) && done[n].ref.Folder == done[first].ref.Folder {
+			n++
+		}
+		if err := r.disposeOf(ctx, s, done[first:n]); err != nil {
+			return err
+		}
+		first = n
 	}
+	return nil
+}
+
+// disposeOf does so for messages of one folder.
+func (r *run) disposeOf(ctx context.Context, s *session, done []*known) error {
 	refs := make([]mail.Ref, len(done))
 	var ids, nameless []ledger.Key
 	for i, k := range done {
@@ -94,6 +107,9 @@ func (r *run) dispose(ctx context.Context, s *session) error {
 			return err
 		}
 		if err := s.Delete(ctx, refs); err != nil {
+			if f, ok := mail.AsFault(err); ok && f.Code == "uidvalidity_changed" {
+				return errors.Join(r.absent(ctx, ids, false), err) // all of them are there, under other ids
+			}
 			return err
 		}
 		s.count += len(refs)
@@ -103,11 +119,18 @@ func (r *run) dispose(ctx context.Context, s *session) error {
 }
 
 // gone notes that messages have left the source, by our hand.
-func (r *run) gone(ctx context.Context, keys []ledger.Key) error {
+func (r *run) gone(ctx context.Context, keys []ledger.Key) error { return r.absent(ctx, keys, true) }
+
+// absent notes that messages have left the source, or have not.
+func (r *run) absent(ctx context.Context, keys []ledger.Key, gone bool) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	if err := r.Ledger.Listed(ctx, keys, nil); err != nil {
+	left, here := keys, []ledger.Key(nil)
+	if !gone {
+		left, here = here, left
+	}
+	if err := r.Ledger.Listed(ctx, left, here); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -115,7 +138,7 @@ func (r *run) gone(ctx context.Context, keys []ledger.Key) error {
 	for _, k := range keys {
 		for _, e := range r.known.find(k.ID) {
 			if e.Content == k.Content {
-				e.Absent = true
+				e.Absent = gone
 			}
 		}
 	}

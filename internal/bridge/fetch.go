@@ -23,19 +23,26 @@ func (r *run) fetchAll(ctx context.Context, cancel context.CancelCauseFunc, s *s
 			if err != nil {
 				return
 			}
-			done := false
+			ended := false
 			defer func() {
-				if !done { // a panic is on its way up
-					s2.workers.Wait()
-					_ = r.close(ctx, s2)
+				if !ended { // a panic is on its way up
+					r.abandon(ctx, s2)
 				}
 			}()
 			failed = r.leave(ctx, s2, r.fetch(ctx, cancel, s2))
-			done = true
+			ended = true
 		})
 	}
+	ended := false
+	defer func() {
+		if !ended { // a panic is on its way up
+			cancel(errPanicked)
+			second.Wait()
+		}
+	}()
 	err := r.fetch(ctx, cancel, s)
 	second.Wait()
+	ended = true
 	if err == nil {
 		// What the second connection left when it broke.
 		err = r.fetch(ctx, cancel, s)

@@ -146,9 +146,14 @@ func (r *run) enter(ctx context.Context, who turn) error {
 	return err
 }
 
-func (r *run) exit() {
-	r.gate.leave()
-	if r.own != nil {
-		r.own.leave()
-	}
+// inside makes the request whose turn it is. The place is free afterwards, also
+// when a panic is on its way up: others share the gate.
+func (r *run) inside(request func() error) error {
+	defer func() {
+		r.gate.leave()
+		if r.own != nil {
+			r.own.leave()
+		}
+	}()
+	return request()
 }

@@ -26,13 +26,34 @@ func (r *run) round(parent context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	ended := false
+	defer func() {
+		if !ended { // a panic is on its way up
+			cancel(errPanicked)
+			r.abandon(ctx, s)
+		}
+	}()
+	l, err := r.use(ctx, cancel, s)
+	ended = true
+	if r.panicked {
+		panic("bridge: a goroutine of this pass panicked") // its owner decides: again, or no more
+	}
+	if err == nil && l != nil {
+		err = r.conclude(ctx, l)
+	}
+	return err
+}
+
+// use does the work of a round in its session, and ends that. It gives no
+// listing when nothing has changed since the last pass.
+func (r *run) use(ctx context.Context, cancel context.CancelCauseFunc, s *session) (*listing, error) {
 	l, err := r.inspect(ctx, s)
 	if err != nil {
 		_ = r.close(ctx, s) // err says more
-		return err
+		return nil, err
 	}
 	if r.unchanged = l == nil; r.unchanged {
-		return r.close(ctx, s)
+		return nil, r.close(ctx, s)
 	}
 	r.begin(l.todo)
 
@@ -47,14 +68,7 @@ func (r *run) round(parent context.Context) (err error) {
 	if err == nil {
 		err = r.fetchAll(ctx, cancel, s)
 	}
-	err = r.leave(ctx, s, err)
-	if r.panicked {
-		panic("bridge: a goroutine of this pass panicked") // its owner decides: again, or no more
-	}
-	if err == nil {
-		err = r.conclude(ctx, l)
-	}
-	return err
+	return l, r.leave(ctx, s, err)
 }
 
 // inspect finds out what is to be done. It gives no listing when nothing has

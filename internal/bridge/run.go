@@ -75,6 +75,7 @@ type resume struct {
 	// unsure: the last octet may have been sent, by us or by an earlier
 	// process, and the answer is not known.
 	unsure bool
+	done   bool // Gmail has said that it has the message; settling it failed
 	taken  bool // some job of this pass has it
 	tries  int  // readings of the source for it in this pass
 }

@@ -126,6 +126,13 @@ func (r *run) leave(ctx context.Context, s *session, err error) error {
 	return err
 }
 
+// abandon ends a session from which a panic is on its way up: its messages end
+// first, and the connection is freed.
+func (r *run) abandon(ctx context.Context, s *session) {
+	s.workers.Wait()
+	_ = r.close(ctx, s)
+}
+
 // sound reports an end that leaves the session good for the source policy.
 func (r *run) sound(ctx context.Context, err error) bool {
 	return err == nil || errors.As(err, new(again)) || ctx.Err() == nil && mail.ClassOf(err) == mail.RateLimited

@@ -36,8 +36,14 @@ func (r *run) carry(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 	if err != nil {
 		return err
 	}
+	flying := false
+	free = sync.OnceFunc(free)
+	defer func() {
+		if !flying { // also when a panic is on its way up
+			free()
+		}
+	}()
 	if err := r.hook(StepFetch, Before); err != nil {
-		free()
 		return err
 	}
 	j.began = time.Now()
@@ -45,7 +51,6 @@ func (r *run) carry(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 	if err != nil {
 		octets := int64(b.n)
 		b.put()
-		free()
 		if errors.Is(err, io.ErrUnexpectedEOF) && j.resume == nil {
 			return &cut{octets, err}
 		}
@@ -68,6 +73,7 @@ func (r *run) carry(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 		return err
 	}
 	if whole {
+		flying = true
 		s.takeOff()
 		r.goSafely(&s.workers, cancel, func() {
 			defer s.land()

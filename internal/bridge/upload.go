@@ -82,8 +82,7 @@ func (r *run) patiently(ctx context.Context, who turn, do func() error) error {
 		if err := r.enter(ctx, who); err != nil {
 			return err
 		}
-		err := do()
-		r.exit()
+		err := r.inside(do)
 		if err == nil || try >= maxTries || !retryable(err) {
 			return err
 		}
@@ -117,11 +116,12 @@ func (t *transfer) put(ctx context.Context, c mail.Chunk) (mail.Answer, error) {
 		t.forget()
 		return a, err
 	}
-	err := t.at(StepPut, func() (err error) {
-		a, err = t.Gmail.Put(ctx, t.up.Session, c)
-		return err
+	err := t.inside(func() error {
+		return t.at(StepPut, func() (err error) {
+			a, err = t.Gmail.Put(ctx, t.up.Session, c)
+			return err
+		})
 	})
-	t.exit()
 	switch {
 	case body.err != nil:
 		t.forget() // how much of it Gmail has kept
@@ -240,7 +240,10 @@ func (t *transfer) sendWhole(ctx context.Context, whole []byte) error {
 // start gives the offset to send from: the session's own, asked where it is
 // not known. Negative: it is committed already.
 func (t *transfer) start(ctx context.Context, total int64) (int64, error) {
-	if t.up.stored != unasked {
+	switch {
+	case t.up.done:
+		return -1, nil
+	case t.up.stored != unasked:
 		return t.up.stored, nil
 	}
 	a, err := t.ask(ctx, total)
@@ -256,6 +259,7 @@ func (t *transfer) start(ctx context.Context, total int64) (int64, error) {
 func (t *transfer) next(ctx context.Context, a mail.Answer) (int64, error) {
 	switch {
 	case a.Done:
+		t.up.done = true
 		return -1, nil
 	case !a.Gone:
 		t.up.stored = a.Stored

@@ -1,0 +1,49 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/smtp-sync/smtp-sync/internal/ledger"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+)
+
+// unsettling is a store that fails at the second settle, when the upload
+// session expires as well.
+type unsettling struct {
+	Ledger
+	gmail   *fakeGmail
+	settles *int
+}
+
+func (l unsettling) Settle(ctx context.Context, k ledger.Key, o ledger.Outcome) error {
+	if *l.settles++; *l.settles != 2 {
+		return l.Ledger.Settle(ctx, k, o)
+	}
+	l.gmail.mu.Lock()
+	defer l.gmail.mu.Unlock()
+	for _, u := range l.gmail.sessions {
+		u.gone = true
+	}
+	return &mail.Fault{Class: mail.Transient, Code: "store", Text: "the store does not answer"}
+}
+
+// TestWhatGmailHasSaidItHasIsNotSentAgain: the pass tries again, and no session
+// is left to ask.
+func TestWhatGmailHasSaidItHasIsNotSentAgain(t *testing.T) {
+	for _, kind := range []kind{pop3, nameless, imap} {
+		for _, size := range []int{300, 600_000} {
+			t.Run(fmt.Sprint(kind, "/", size), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					w := newWorld(t, kind, message(1, 200), message(2, size), message(3, 100))
+					settles := 0
+					w.want(w.sync(Leave, func(p *Pass) {
+						p.Parallel, p.Ledger = 1, unsettling{p.Ledger, w.gmail, &settles}
+					}), Report{Listed: 3, Imported: 3})
+					w.arrived(Leave)
+				})
+			})
+		}
+	}
+}
