@@ -193,7 +193,7 @@ func (d *Dialer) Resume(p *Parked) {
 	if t == nil {
 		return
 	}
-	if t.idling { // nobody has waited
+	if t.idling || t.halfway() { // nobody has waited, or go-imap would begin within a line
 		t.close()
 		return
 	}

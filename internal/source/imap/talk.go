@@ -73,6 +73,9 @@ func (t *talk) line() ([]byte, error) {
 	}
 }
 
+// halfway reports whether the beginning of a line has been read.
+func (t *talk) halfway() bool { return t.skip || t.end > t.start && t.buf[t.end-1] != '\n' }
+
 // send writes a line under a deadline. One that passes ends the connection:
 // a tls.Conn does not recover from it.
 func (t *talk) send(line string) error {
