@@ -1,0 +1,120 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/dial"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+)
+
+const (
+	// Floor is the least time after which a failure before the login is told.
+	Floor = time.Second
+
+	maxTest = time.Minute // of a whole test
+	maxMany = 16          // tests at a time
+)
+
+// Prober tests connections. It may be used by many goroutines.
+type Prober struct {
+	dial    *dial.Dialer
+	limiter *Limiter
+	floor   time.Duration
+	slots   chan struct{}
+}
+
+// New makes a Prober that connects through d and asks l before each login.
+func New(d *dial.Dialer, l *Limiter) *Prober {
+	return &Prober{dial: d, limiter: l, floor: Floor, slots: make(chan struct{}, maxMany)}
+}
+
+// Test tries the mailbox and tells each step as it ends, if told is given, from
+// the caller's goroutine. Nothing in the mailbox is changed.
+func (p *Prober) Test(ctx context.Context, user id.User, box account.Mailbox, told func(Step)) (Result, error) {
+	host, err := check(box)
+	if err != nil {
+		return Result{}, err
+	}
+	box.Host = host
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	default:
+		return Result{}, &mail.Fault{Class: mail.RateLimited, Code: "busy", Scope: "concurrent", Until: time.Now().Add(5 * time.Second),
+			Text: "too many connections are being tested at the moment", Help: "try again in a few seconds"}
+	}
+	done, err := p.limiter.Allow(user, box.Host, box.Username)
+	if err != nil {
+		return Result{}, err
+	}
+	guessed := true // until we know better, also if this panics
+	defer func() { done(guessed) }()
+	r := newRecord(box.Host, p.floor, told)
+	out := Result{Folders: []Folder{}}
+	err = p.try(ctx, box, r, &out)
+	guessed = r.stage == "login" && mail.ClassOf(err) != mail.Setup
+	out.OK, out.Steps = err == nil, r.steps
+	if err == nil {
+		return out, nil
+	}
+	return failed(ctx, box, r, err)
+}
+
+var errTooLong = errors.New("probe: the test took too long")
+
+func (p *Prober) try(ctx context.Context, box account.Mailbox, r *record, out *Result) error {
+	ctx, cancel := context.WithTimeoutCause(r.trace(ctx), maxTest, errTooLong)
+	defer cancel()
+	if box.Protocol == "pop3" {
+		return tryPOP3(ctx, p.dial, box, r, out)
+	}
+	return tryIMAP(ctx, p.dial, box, r, out)
+}
+
+// failed makes the last step of err, or gives it as the error that it is.
+func failed(ctx context.Context, box account.Mailbox, r *record, err error) (Result, error) {
+	f, ok := mail.AsFault(err)
+	if !ok {
+		f = &mail.Fault{Class: mail.Protocol, Code: "bad_response", Text: box.Host + " sent something that makes no sense", Err: err}
+	}
+	if r.stage == "" || r.stage == "connect" && slices.Contains([]string{"port_forbidden", "host_invalid"}, f.Code) {
+		return Result{}, f // it never went out
+	}
+	if errors.Is(f, errTooLong) {
+		f = &mail.Fault{Class: mail.Transient, Code: "timeout", Err: f,
+			Text: box.Host + " took too long", Help: "try again later"}
+	}
+	if ctx.Err() != nil {
+		return Result{}, &mail.Fault{Class: mail.Transient, Code: "cancelled", Text: "stopped before it was done", Err: context.Cause(ctx)}
+	}
+	if r.early() {
+		r.fail(ctx, before(box, f))
+	} else {
+		r.fail(ctx, afterwards(box, f))
+	}
+	return Result{Steps: r.steps, Folders: []Folder{}}, nil
+}
+
+// check finds what can be found before anything is sent, and gives the host as
+// it is dialled. The sources check the rest.
+func check(box account.Mailbox) (host string, err error) {
+	switch {
+	case box.Protocol != "imap" && box.Protocol != "pop3":
+		return "", &mail.Fault{Class: mail.Setup, Code: "protocol_invalid", Text: "the protocol of the mailbox is not known", Help: `use "imap" or "pop3"`}
+	case box.Port < 1 || box.Port > 65535:
+		return "", &mail.Fault{Class: mail.Setup, Code: "port_invalid", Text: "the port of the mailbox is not a port",
+			Help: "use 993 or 995 with TLS, 143 or 110 with STARTTLS"}
+	case box.Security != "tls" && box.Security != "starttls":
+		return "", &mail.Fault{Class: mail.Setup, Code: "security_invalid", Text: "the security of the mailbox is not known", Help: `use "tls" or "starttls"; there is no other way`}
+	case box.Username == "":
+		return "", &mail.Fault{Class: mail.Setup, Code: "username_required", Text: "the mailbox has no user name", Help: "most providers want the whole e-mail address"}
+	case box.Password.Empty():
+		return "", &mail.Fault{Class: mail.Setup, Code: "password_required", Text: "the mailbox has no password", Help: "enter it"}
+	}
+	return dial.CheckHost(box.Host)
+}
