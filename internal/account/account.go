@@ -4,12 +4,22 @@
 //
 // A store of accounts keeps these rules (accounttest proves them):
 //   - a user is found by what the identity provider calls him, of which only a
-//     keyed hash is kept;
+//     keyed hash is kept outside his own rows;
+//   - who may become a user is decided in the same step that makes him one: of
+//     two who come first at once, one does (SignUp);
 //   - a mailbox is one maildrop, whatever way leads to it: protocol, host,
 //     username and, unless it is a standard one, port;
 //   - a mailbox may be changed in all but that, its id and its age;
 //   - what is wiped is gone: a user's key is destroyed first, so that all that
-//     was ever written for him is noise even where a copy survives.
+//     was ever written for him is noise even where a copy survives;
+//   - a wipe leaves a receipt, which tells nothing about anybody, and errands:
+//     what is still to be told to others.
+//
+// When Google's grant ends (DropGrant), the token, what Google told us of the
+// person, and the upload sessions are destroyed; that there was a grant, the
+// keyed hash of the person and the ledger stay, so that who connects again gets
+// nothing twice. What was being uploaded is doubtful from then on: only its
+// session could have told how it ended.
 package account
 
 import (
@@ -54,22 +64,6 @@ type Mailbox struct {
 type Folder struct {
 	Name  string `json:"name"`
 	Label string `json:"label,omitempty"`
-}
-
-// Grant is what Google gave: the right to import into one Gmail account.
-type Grant struct {
-	RefreshToken vault.Secret
-	Scopes       []string
-	Email        string
-	Sub          string // Google's name for the account
-	GrantedAt    time.Time
-}
-
-// Wiped says what a wipe destroyed, for its receipt.
-type Wiped struct {
-	At           time.Time
-	Rows         map[string]int64 // by table
-	KeyDestroyed bool             // of a user; of a mailbox: its salt
 }
 
 // ErrIdentity is what changing a mailbox into another maildrop is answered

@@ -14,31 +14,46 @@ import (
 type Memory struct {
 	mu       sync.Mutex
 	subjects map[string]id.User
-	users    map[id.User]*person
+	users    map[id.User]*kept
+	receipts map[string]*Receipt
+	errands  []memoryErrand
 }
 
-type person struct {
-	boxes []Mailbox
-	grant *Grant
+type kept struct {
+	subject  string
+	signedUp bool
+	profile  Profile
+	person   *Person
+	boxes    []Mailbox
+	grant    *Grant
+}
+
+type memoryErrand struct {
+	Errand
+	subject string
 }
 
 // EnsureUser finds or makes the user whom the identity provider calls subject.
 func (m *Memory) EnsureUser(ctx context.Context, subject string) (User, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return User{ID: m.ensure(subject)}, ctx.Err()
+}
+
+func (m *Memory) ensure(subject string) id.User {
 	u, known := m.subjects[subject]
 	if !known {
 		if m.users == nil {
-			m.subjects, m.users = map[string]id.User{}, map[id.User]*person{}
+			m.subjects, m.users, m.receipts = map[string]id.User{}, map[id.User]*kept{}, map[string]*Receipt{}
 		}
 		u = id.New[id.User]()
-		m.subjects[subject], m.users[u] = u, &person{}
+		m.subjects[subject], m.users[u] = u, &kept{subject: subject, profile: Profile{Created: time.Now()}}
 	}
-	return User{ID: u}, ctx.Err()
+	return u
 }
 
 // in runs f on a user's rows.
-func (m *Memory) in(ctx context.Context, user id.User, f func(*person) error) error {
+func (m *Memory) in(ctx context.Context, user id.User, f func(*kept) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -54,7 +69,7 @@ func (m *Memory) in(ctx context.Context, user id.User, f func(*person) error) er
 // EnsureMailbox finds the mailbox of the same identity, as it is kept, or
 // makes it as box says.
 func (m *Memory) EnsureMailbox(ctx context.Context, user id.User, box Mailbox) (Mailbox, error) {
-	err := m.in(ctx, user, func(p *person) error {
+	err := m.in(ctx, user, func(p *kept) error {
 		for _, b := range p.boxes {
 			if b.Identity() == box.Identity() {
 				box = b
@@ -71,7 +86,7 @@ func (m *Memory) EnsureMailbox(ctx context.Context, user id.User, box Mailbox) (
 
 // Mailboxes gives a user's mailboxes, in the order of their making.
 func (m *Memory) Mailboxes(ctx context.Context, user id.User) (out []Mailbox, err error) {
-	err = m.in(ctx, user, func(p *person) error {
+	err = m.in(ctx, user, func(p *kept) error {
 		out = slices.Clone(p.boxes)
 		return nil
 	})
@@ -80,7 +95,7 @@ func (m *Memory) Mailboxes(ctx context.Context, user id.User) (out []Mailbox, er
 
 // Mailbox gives one mailbox of a user.
 func (m *Memory) Mailbox(ctx context.Context, user id.User, box id.Mailbox) (out Mailbox, err error) {
-	err = m.in(ctx, user, func(p *person) error {
+	err = m.in(ctx, user, func(p *kept) error {
 		i, err := p.find(box)
 		if err == nil {
 			out = p.boxes[i]
@@ -93,7 +108,7 @@ func (m *Memory) Mailbox(ctx context.Context, user id.User, box id.Mailbox) (out
 // UpdateMailbox changes a mailbox in all but its identity. An empty password
 // leaves the one that is kept.
 func (m *Memory) UpdateMailbox(ctx context.Context, user id.User, box Mailbox) error {
-	return m.in(ctx, user, func(p *person) error {
+	return m.in(ctx, user, func(p *kept) error {
 		i, err := p.find(box.ID)
 		if err != nil {
 			return err
@@ -111,7 +126,7 @@ func (m *Memory) UpdateMailbox(ctx context.Context, user id.User, box Mailbox) e
 	})
 }
 
-func (p *person) find(box id.Mailbox) (int, error) {
+func (p *kept) find(box id.Mailbox) (int, error) {
 	i := slices.IndexFunc(p.boxes, func(b Mailbox) bool { return b.ID == box })
 	if i < 0 {
 		return 0, ErrNone
@@ -119,59 +134,33 @@ func (p *person) find(box id.Mailbox) (int, error) {
 	return i, nil
 }
 
-// PutGrant keeps what Google gave; it replaces what was kept before.
-func (m *Memory) PutGrant(ctx context.Context, user id.User, g Grant) error {
-	return m.in(ctx, user, func(p *person) error {
-		p.grant = &g
-		return nil
-	})
-}
-
-// Grant gives what Google gave, or ErrNone.
-func (m *Memory) Grant(ctx context.Context, user id.User) (g Grant, err error) {
-	err = m.in(ctx, user, func(p *person) error {
-		if p.grant == nil {
-			return ErrNone
-		}
-		g = *p.grant
-		return nil
-	})
-	return g, err
-}
-
-// DropGrant forgets what Google gave.
-func (m *Memory) DropGrant(ctx context.Context, user id.User) error {
-	return m.in(ctx, user, func(p *person) error {
-		p.grant = nil
-		return nil
-	})
-}
-
 // WipeMailbox forgets a mailbox.
-func (m *Memory) WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (Wiped, error) {
-	w := Wiped{At: time.Now(), KeyDestroyed: true, Rows: map[string]int64{"mailboxes": 1}}
-	err := m.in(ctx, user, func(p *person) error {
+func (m *Memory) WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (Receipt, error) {
+	r := Receipt{Of: OfMailbox, KeyDestroyed: true, Rows: map[string]int64{"mailboxes": 1}}
+	err := m.in(ctx, user, func(p *kept) error {
 		i, err := p.find(box)
 		if err == nil {
 			p.boxes = slices.Delete(p.boxes, i, i+1)
+			r = m.receipt(r)
 		}
 		return err
 	})
-	return w, err
+	return r, err
 }
 
 // WipeUser forgets a user.
-func (m *Memory) WipeUser(ctx context.Context, user id.User) (Wiped, error) {
-	w := Wiped{At: time.Now(), KeyDestroyed: true, Rows: map[string]int64{"users": 1}}
-	err := m.in(ctx, user, func(p *person) error {
-		w.Rows["mailboxes"] = int64(len(p.boxes))
+func (m *Memory) WipeUser(ctx context.Context, user id.User) (Receipt, error) {
+	r := Receipt{Of: OfAccount, KeyDestroyed: true, Rows: map[string]int64{"users": 1}}
+	err := m.in(ctx, user, func(p *kept) error {
+		r.Rows["mailboxes"] = int64(len(p.boxes))
+		r = m.receipt(r)
+		m.errand(r.ID, p)
 		delete(m.users, user)
-		for s, u := range m.subjects {
-			if u == user {
-				delete(m.subjects, s)
-			}
-		}
+		delete(m.subjects, p.subject)
 		return nil
 	})
-	return w, err
+	if err != nil {
+		return Receipt{}, err
+	}
+	return m.Receipt(ctx, r.ID)
 }

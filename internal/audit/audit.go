@@ -4,14 +4,21 @@
 // message.
 //
 // Lines are written by the ledger, in the transaction of the outcome they tell
-// (see bridge.Ledger); here they are read, newest first, page by page. An id is
-// a UUIDv7, so it says when and in what order; there is no second clock.
+// (see bridge.Ledger); here they are read, newest first: page by page (List),
+// all of them as a stream (Lines), or counted for a chart (Stats). An id is a
+// UUIDv7, so it says when and in what order; there is no second clock, and a
+// range of time is a range of ids.
+//
+// A page ends where as many lines were found as were asked for, or where enough
+// were looked at: what is rare in a long log is found over several pages, some
+// of them short, so that nobody waits long for any. Only a page without a
+// cursor is the last.
 package audit
 
 import (
-	"encoding/base64"
 	"encoding/binary"
-	"errors"
+	"iter"
+	"strings"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
@@ -33,9 +40,27 @@ type Entry struct {
 type Filter struct {
 	Mailbox id.Mailbox
 	Status  mail.Status
-	Domain  string
+	Domain  string    // as it is in the log; with a dot in front: it and all below it
 	From    time.Time // at or after
 	To      time.Time // before
+}
+
+// OnDay narrows a filter to one day, in the zone of day.
+func (f Filter) OnDay(day time.Time) Filter {
+	y, m, d := day.Date()
+	f.From = time.Date(y, m, d, 0, 0, 0, 0, day.Location())
+	f.To = time.Date(y, m, d+1, 0, 0, 0, 0, day.Location()) // a day may have 23 hours
+	return f
+}
+
+// Domains gives the domain that is wanted, and what those below it end with; ""
+// for any, and for none.
+func (f Filter) Domains() (domain, below string) {
+	domain, found := strings.CutPrefix(f.Domain, ".")
+	if found && domain != "" {
+		below = f.Domain
+	}
+	return domain, below
 }
 
 // Page is one page, newest line first. Next asks for the page after it, "" at the end.
@@ -47,40 +72,27 @@ type Page struct {
 // MaxPage bounds the lines of one page.
 const MaxPage = 1000
 
-// ErrCursor: the cursor is none that a page gave.
-var ErrCursor = errors.New("audit: not a cursor")
-
 // TimeOf gives the time that a line's id holds (RFC 9562 section 5.7).
 func TimeOf(a id.Audit) time.Time {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(a[:8]) >> 16)).UTC()
 }
 
-// Bounds gives the range of ids that f and cursor leave: low <= id < before.
-func Bounds(f Filter, cursor string) (low, before id.Audit, err error) {
+// Bounds gives the range of ids that f leaves: low <= id < before.
+func Bounds(f Filter) (low, before id.Audit) {
 	for i := range before {
 		before[i] = 0xff // no UUIDv7 reaches it
 	}
 	if !f.To.IsZero() {
-		before = first(f.To)
+		before = First(f.To)
 	}
 	if !f.From.IsZero() {
-		low = first(f.From)
+		low = First(f.From)
 	}
-	if cursor == "" {
-		return low, before, nil
-	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(b) != len(before) {
-		return low, before, ErrCursor
-	}
-	if c := id.Audit(b); string(c[:]) < string(before[:]) {
-		before = c
-	}
-	return low, before, nil
+	return low, before
 }
 
-// first gives the lowest id whose time is not before t.
-func first(t time.Time) (a id.Audit) {
+// First gives the lowest id whose time is not before t.
+func First(t time.Time) (a id.Audit) {
 	ms := t.UnixMilli()
 	if t.After(time.UnixMilli(ms)) {
 		ms++
@@ -89,21 +101,29 @@ func first(t time.Time) (a id.Audit) {
 	return a
 }
 
-// Cut makes a page of the lines found, which are one more than limit if there
-// are more to come.
-func Cut(found []Entry, limit int) Page {
-	if len(found) <= limit {
-		return Page{Entries: found}
-	}
-	found = found[:limit]
-	last := found[limit-1].ID
-	return Page{Entries: found, Next: base64.RawURLEncoding.EncodeToString(last[:])}
-}
-
 // Limit brings a wanted page size into range; 0 means as many as a page holds.
 func Limit(n int) int {
 	if n <= 0 || n > MaxPage {
 		return MaxPage
 	}
 	return n
+}
+
+// Stream yields the lines of all pages that page gives, one after the other.
+func Stream(page func(cursor string) (Page, error)) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for cursor, more := "", true; more; more = cursor != "" {
+			p, err := page(cursor)
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			for _, e := range p.Entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			cursor = p.Next
+		}
+	}
 }

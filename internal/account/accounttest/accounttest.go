@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,23 +18,35 @@ import (
 // Store is a store of accounts.
 type Store interface {
 	EnsureUser(ctx context.Context, subject string) (account.User, error)
+	SignIn(ctx context.Context, p account.Person, rule account.SignUp) (account.User, error)
+	FindUser(ctx context.Context, subject string) (account.User, error)
+	Person(ctx context.Context, user id.User) (account.Person, error)
+	Profile(ctx context.Context, user id.User) (account.Profile, error)
+	SetProfile(ctx context.Context, user id.User, p account.Profile) error
 	EnsureMailbox(ctx context.Context, user id.User, m account.Mailbox) (account.Mailbox, error)
 	UpdateMailbox(ctx context.Context, user id.User, m account.Mailbox) error
 	Mailbox(ctx context.Context, user id.User, box id.Mailbox) (account.Mailbox, error)
 	Mailboxes(ctx context.Context, user id.User) ([]account.Mailbox, error)
 	PutGrant(ctx context.Context, user id.User, g account.Grant) error
 	Grant(ctx context.Context, user id.User) (account.Grant, error)
+	Access(ctx context.Context, user id.User) (account.Access, error)
 	DropGrant(ctx context.Context, user id.User) error
-	WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (account.Wiped, error)
-	WipeUser(ctx context.Context, user id.User) (account.Wiped, error)
+	WipeGrant(ctx context.Context, user id.User) (account.Receipt, error)
+	WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (account.Receipt, error)
+	WipeUser(ctx context.Context, user id.User) (account.Receipt, error)
+	Receipt(ctx context.Context, receipt string) (account.Receipt, error)
+	Errands(ctx context.Context) ([]account.Errand, error)
+	ErrandDone(ctx context.Context, receipt, what string) error
+}
+
+type rule struct {
+	name, rule string
+	test       func(t *testing.T, s Store, reopen func() Store)
 }
 
 // Run proves a store. fresh gives an empty one and a way to restart on what is durable.
 func Run(t *testing.T, fresh func(t *testing.T) (s Store, reopen func() Store)) {
-	for _, c := range []struct {
-		name, rule string
-		test       func(t *testing.T, s Store, reopen func() Store)
-	}{
+	rules := []rule{
 		{"UserIsFoundAgain", "one subject is one user, also when two ask at once and after a restart", userFound},
 		{"MailboxIsOneMaildrop", "the same maildrop is one mailbox, whatever standard port leads to it", oneMaildrop},
 		{"MailboxIsKeptAsItWasMade", "finding a mailbox changes nothing about it", kept},
@@ -46,7 +59,8 @@ func Run(t *testing.T, fresh func(t *testing.T) (s Store, reopen func() Store)) 
 		{"UsersAreApart", "nobody finds, changes or wipes what is somebody else's", apart},
 		{"WipedMailboxIsGone", "a wiped mailbox is as if it had never been; made anew it is another", wipedMailbox},
 		{"WipedUserIsGone", "a wiped user is as if he had never been; come again he is another", wipedUser},
-	} {
+	}
+	for _, c := range slices.Concat(rules, personRules, receiptRules) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			t.Cleanup(func() {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,9 @@ import (
 // Log is what reads lines.
 type Log interface {
 	List(ctx context.Context, user id.User, f audit.Filter, cursor string, limit int) (audit.Page, error)
+	Lines(ctx context.Context, user id.User, f audit.Filter) iter.Seq2[audit.Entry, error]
+	Stats(ctx context.Context, user id.User, w audit.Window) (audit.Stats, error)
+	DropAudit(ctx context.Context, user id.User, before time.Time) (int64, error)
 }
 
 // World is a log and the way to write to it.
@@ -25,22 +29,30 @@ type World interface {
 	Log(t *testing.T) Log
 	User(t *testing.T) id.User
 	Mailbox(t *testing.T, u id.User) id.Mailbox
-	// Append writes a line of this user, as an outcome would.
-	Append(t *testing.T, u id.User, e audit.Entry)
+	// Append writes lines of this user, as outcomes would; with a time in them,
+	// as they would have then.
+	Append(t *testing.T, u id.User, es ...audit.Entry)
+}
+
+type rule struct {
+	name, rule string
+	test       func(t *testing.T, w World)
 }
 
 // Run proves a log.
 func Run(t *testing.T, fresh func(t *testing.T) World) {
-	for _, c := range []struct {
-		name, rule string
-		test       func(t *testing.T, w World)
-	}{
+	for _, c := range []rule{
 		{"NewestFirst", "what happened last is what people look for", newestFirst},
 		{"PagesMeet", "pages follow each other without a gap or an overlap, also while lines are added", pagesMeet},
 		{"Filters", "mailbox, status, domain and time narrow the log, each alone and all together", filters},
 		{"UsersAreApart", "nobody sees a line of somebody else", apart},
-		{"BadCursor", "a cursor is opaque and not to be made up", badCursor},
+		{"BelowADomain", "a domain with a dot in front means it and all below it, and no other that ends alike", belowDomain},
+		{"ADay", "a day is as long as it is where its user lives", aDay},
+		{"BadCursor", "a cursor is opaque, not to be made up, and of use to its user alone", badCursor},
 		{"PageIsBounded", "a page has at most as many lines as asked for, and never more than a thousand", bounded},
+		{"AllLines", "a stream gives every line once, newest first, also beyond one page, and ends when its reader has enough", allLines},
+		{"StatsCount", "each line counts in its step, for its mailbox and status, and outside the window nowhere", statsCount},
+		{"OldLinesGo", "lines from before a time go, those from it on stay, and nobody else's are touched", oldLinesGo},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -181,11 +193,27 @@ func apart(t *testing.T, w World) {
 }
 
 func badCursor(t *testing.T, w World) {
-	u := w.User(t)
-	for _, c := range []string{"x", "AAAA", "*", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAB"} {
+	u, v := w.User(t), w.User(t)
+	box := w.Mailbox(t, u)
+	for n := range 3 {
+		w.Append(t, u, line(box, n))
+	}
+	good := list(t, w, u, audit.Filter{}, "", 1).Next
+	bad := []string{"x", "AAAA", "*", good[1:], good + "A", strings.Repeat("A", len(good)), good + "=", strings.ToLower(good)}
+	for i := range good {
+		flipped := []byte(good)
+		if flipped[i] = 'A'; good[i] == 'A' {
+			flipped[i] = 'Q'
+		}
+		bad = append(bad, string(flipped))
+	}
+	for _, c := range bad {
 		if _, err := w.Log(t).List(t.Context(), u, audit.Filter{}, c, 0); !errors.Is(err, audit.ErrCursor) {
 			t.Errorf("cursor %q: %v, want %v", c, err, audit.ErrCursor)
 		}
+	}
+	if _, err := w.Log(t).List(t.Context(), v, audit.Filter{}, good, 0); !errors.Is(err, audit.ErrCursor) {
+		t.Errorf("somebody else's cursor: %v, want %v", err, audit.ErrCursor)
 	}
 }
 

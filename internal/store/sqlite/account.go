@@ -2,15 +2,13 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/systemdb"
-	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/userdb"
-	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // inUser is the door to a user's rows; account.ErrNone if there is no such user.
@@ -22,11 +20,52 @@ func (s *Store) inUser(ctx context.Context, user id.User, f func(*userDB) error)
 	return err
 }
 
-// EnsureUser finds or makes the user whom the identity provider calls subject.
-// Key and file are made before the name: a crash leaves no user without them.
+// EnsureUser finds or makes the user whom the identity provider calls subject,
+// for the command line: no sign-up counts such a user.
 func (s *Store) EnsureUser(ctx context.Context, subject string) (account.User, error) {
-	hash := s.index.Index("subject", subject)
-	user, wiping, err := s.findUser(ctx, hash)
+	return s.ensure(ctx, systemdb.InsertUserParams{Subject: s.hashOf(subject)})
+}
+
+func (s *Store) hashOf(subject string) []byte {
+	h := s.index.Index("subject", subject)
+	return h[:]
+}
+
+// SignIn finds the user of a person, or makes one if the rule lets it, and keeps
+// who the person is.
+func (s *Store) SignIn(ctx context.Context, p account.Person, rule account.SignUp) (account.User, error) {
+	u, err := s.FindUser(ctx, p.Sub)
+	if errors.Is(err, account.ErrNone) {
+		if err = rule.Admits(p); err == nil {
+			u, err = s.ensure(ctx, systemdb.InsertUserParams{
+				Subject: s.hashOf(p.Sub), SignedUp: 1, First: number(rule.Rule == "first"),
+			})
+		}
+	}
+	if err == nil {
+		err = s.putPerson(ctx, u.ID, p)
+	}
+	return u, err
+}
+
+// FindUser gives the user whom the identity provider calls subject, or
+// account.ErrNone, also while that user is being wiped.
+func (s *Store) FindUser(ctx context.Context, subject string) (account.User, error) {
+	user, wiping, err := s.findUser(ctx, s.hashOf(subject))
+	if err == nil && wiping {
+		err = account.ErrNone
+	}
+	if err != nil {
+		return account.User{}, err
+	}
+	return account.User{ID: user}, nil
+}
+
+// ensure finds or makes a user; account.ErrClosed if it must be the first one
+// and is not. Key and file are made before the name: a crash leaves no user
+// without them.
+func (s *Store) ensure(ctx context.Context, p systemdb.InsertUserParams) (account.User, error) {
+	user, wiping, err := s.findUser(ctx, p.Subject)
 	if err == nil && wiping {
 		_, err = s.WipeUser(ctx, user)
 		if err == nil {
@@ -36,18 +75,18 @@ func (s *Store) EnsureUser(ctx context.Context, subject string) (account.User, e
 	if !errors.Is(err, account.ErrNone) {
 		return account.User{ID: user}, err
 	}
+	if p.First == 1 { // what counts is the insert; this spares the making
+		if err := s.closed(ctx); err != nil {
+			return account.User{}, err
+		}
+	}
 	fresh := id.New[id.User]()
-	if _, err := s.keys.CreateUser(ctx, fresh); err != nil {
-		return account.User{}, err
-	}
+	p.ID = fresh[:]
 	made := int64(0)
-	u, err := s.openUser(ctx, fresh, true)
-	if err == nil {
-		err = errors.Join(u.close(), syncDir(s.dir), syncDir(s.dir+"/users"))
-	}
+	err = s.makeUser(ctx, fresh)
 	if err == nil {
 		err = s.system.write(ctx, func() (err error) {
-			made, err = s.q.InsertUser(context.Background(), systemdb.InsertUserParams{ID: fresh[:], Subject: hash[:], Created: time.Now().Unix()})
+			made, err = s.q.InsertUser(context.Background(), p)
 			return err
 		})
 	}
@@ -60,81 +99,67 @@ func (s *Store) EnsureUser(ctx context.Context, subject string) (account.User, e
 	if err != nil {
 		return account.User{}, err
 	}
-	user, _, err = s.findUser(ctx, hash)
+	user, _, err = s.findUser(ctx, p.Subject)
+	if errors.Is(err, account.ErrNone) && p.First == 1 {
+		err = account.ErrClosed
+	}
 	return account.User{ID: user}, err
 }
 
-func (s *Store) findUser(ctx context.Context, hash [32]byte) (user id.User, wiping bool, err error) {
+// makeUser makes the key and the file of a new user.
+func (s *Store) makeUser(ctx context.Context, user id.User) error {
+	if _, err := s.keys.CreateUser(ctx, user); err != nil {
+		return err
+	}
+	u, err := s.openUser(ctx, user, true)
+	if err != nil {
+		return err
+	}
+	err = u.write(ctx, func() error { return u.q.MakeProfile(context.Background(), time.Now().UnixNano()) })
+	return errors.Join(err, u.close(), syncDir(s.dir), syncDir(s.dir+"/users"))
+}
+
+// closed gives account.ErrClosed if somebody has signed up.
+func (s *Store) closed(ctx context.Context) error {
+	return s.system.read(ctx, func(ctx context.Context) error {
+		n, err := s.q.SignedUp(ctx)
+		if err == nil && n != 0 {
+			err = account.ErrClosed
+		}
+		return err
+	})
+}
+
+func (s *Store) findUser(ctx context.Context, hash []byte) (user id.User, wiping bool, err error) {
 	err = s.system.read(ctx, func(ctx context.Context) error {
-		r, err := s.q.UserBySubject(ctx, hash[:])
+		r, err := s.q.UserBySubject(ctx, hash)
 		if err == nil {
-			user, wiping = id.User(r.ID), r.Wiping != 0
+			user, wiping = id.User(r.ID), r.Receipt != ""
 		}
 		return none(err)
 	})
 	return user, wiping, err
 }
 
-// PutGrant keeps what Google gave; it replaces what was kept before.
-func (s *Store) PutGrant(ctx context.Context, user id.User, g account.Grant) error {
-	scopes, err := json.Marshal(g.Scopes)
-	if err != nil {
-		return err
-	}
-	return s.inUser(ctx, user, func(u *userDB) error {
-		seal := func(column string, v vault.Secret) []byte { return u.key.Seal(u.place("grants", column, nil), v) }
-		p := userdb.PutGrantParams{
-			RefreshToken: seal("refresh_token", g.RefreshToken), Scopes: string(scopes),
-			Email: seal("email", vault.NewSecret(g.Email)), Sub: seal("sub", vault.NewSecret(g.Sub)),
-			GrantedAt: g.GrantedAt.UnixNano(),
-		}
-		return u.write(ctx, func() error { return u.q.PutGrant(context.Background(), p) })
-	})
-}
-
-// Grant gives what Google gave, or account.ErrNone.
-func (s *Store) Grant(ctx context.Context, user id.User) (g account.Grant, err error) {
-	err = s.inUser(ctx, user, func(u *userDB) error {
-		return u.read(ctx, func(ctx context.Context) error {
-			r, err := u.q.GetGrant(ctx)
+// Users yields every user, in chunks: who comes meanwhile may be missing.
+func (s *Store) Users(ctx context.Context) iter.Seq2[id.User, error] {
+	return func(yield func(id.User, error) bool) {
+		for last, n := (id.User{}), chunk; n == chunk; {
+			var rows [][]byte
+			err := s.system.read(ctx, func(ctx context.Context) (err error) {
+				rows, err = s.q.UsersAfter(ctx, systemdb.UsersAfterParams{Last: last[:], Most: chunk})
+				return err
+			})
 			if err != nil {
-				return none(err)
+				yield(id.User{}, err)
+				return
 			}
-			g, err = u.grant(r)
-			return err
-		})
-	})
-	return g, err
-}
-
-func (u *userDB) grant(r userdb.Grant) (g account.Grant, err error) {
-	open := func(column string, sealed []byte) (v vault.Secret) {
-		if err == nil {
-			v, err = u.key.Open(u.place("grants", column, nil), sealed)
+			for _, r := range rows {
+				if last = id.User(r); !yield(last, nil) {
+					return
+				}
+			}
+			n = len(rows)
 		}
-		return v
 	}
-	g.RefreshToken = open("refresh_token", r.RefreshToken)
-	g.Email = open("email", r.Email).RevealString()
-	g.Sub = open("sub", r.Sub).RevealString()
-	g.GrantedAt = time.Unix(0, r.GrantedAt).UTC()
-	if err == nil {
-		err = json.Unmarshal([]byte(r.Scopes), &g.Scopes)
-	}
-	return g, err
-}
-
-// DropGrant destroys what Google gave: it is gone from the file and its WAL
-// when this returns.
-func (s *Store) DropGrant(ctx context.Context, user id.User) error {
-	return s.inUser(ctx, user, func(u *userDB) error {
-		err := u.write(ctx, func() error {
-			_, err := u.q.DropGrant(context.Background())
-			return err
-		})
-		if err == nil {
-			err = u.scrub(ctx)
-		}
-		return err
-	})
 }

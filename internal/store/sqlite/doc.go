@@ -2,13 +2,22 @@
 // machine and one process that works.
 //
 //	<data>/lock            held by the process that works (serve, sync, demo, migrate)
-//	<data>/system.db       who there is (by keyed hash), when each mailbox is due, what the day has cost
-//	<data>/users/<id>.db   one user: mailboxes with their state, ledger, audit log, grant
+//	<data>/system.db       who there is and who is signed in (by keyed hash), when each mailbox is due,
+//	                       what the day has cost, receipts of wipes and what others are still to be told
+//	<data>/users/<id>.db   one user: profile, grant, mailboxes with their state, ledger, audit log
 //	<data>/keys            the keys of all these (package vault)
 //
 // A file is the boundary between users. Its pages are encrypted under a key of
 // its own (package pages), and secrets in it are sealed once more, bound to
-// their row. To wipe a user is to destroy that key, then to unlink the file.
+// their row: a mailbox's password and upload sessions under a key that its salt
+// is part of, the grant and the person under the user's. To wipe a user is to
+// destroy that key, then to unlink the file; to wipe a mailbox is to destroy its
+// salt, then its rows. The receipt of a wipe is one transaction with the last of
+// the rows; that others are to be told (errands) is durable before the key goes.
+//
+// The system database holds nothing about a person: what is looked up is a hash
+// under the index key, and what has a name (of a browser, of a token) is sealed
+// under its user's key.
 //
 // # Writing
 //
@@ -33,7 +42,7 @@
 // between two commits harmless is their order:
 //
 //	make a mailbox   salt, row in the wheel, mailbox
-//	wipe a mailbox   salt, mailbox, row in the wheel
+//	wipe a mailbox   salt, mailbox, row in the wheel with the receipt
 //	save a state     first where the mailbox is woken sooner, then the other
 //
 // So the wheel knows every mailbox and is never late. What it knows too much, a

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/ncruces/go-sqlite3"
@@ -13,14 +14,17 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/session"
 )
 
 // refusal tells what concerns one write alone from what makes a transaction
 // not to be trusted.
 func refusal(err error) bool {
 	_, isFault := mail.AsFault(err)
-	return isFault || errors.Is(err, ledger.ErrTaken) || errors.Is(err, ledger.ErrFenced) || errors.Is(err, account.ErrNone)
+	return isFault || slices.ContainsFunc(refusals, func(r error) bool { return errors.Is(err, r) })
 }
+
+var refusals = []error{ledger.ErrTaken, ledger.ErrFenced, account.ErrNone, session.ErrNone, session.ErrMismatch, session.ErrInFlight}
 
 // fault says in one line what is wrong with the file at path, and what to do.
 // Refusals and faults pass as they are.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -110,10 +111,13 @@ func (l *Ledger) sessionPlace(pair []byte) vault.Place {
 // seal seals a session where it is cheap to: before the write queues.
 func (l *Ledger) seal(ctx context.Context, pair []byte, session vault.Secret) (sealed []byte, err error) {
 	err = l.owner.store.users.use(ctx, l.owner.user, func(u *userDB) error {
-		sealed = u.key.Seal(l.sessionPlace(pair), session)
-		return nil
+		k, err := u.keysOf(ctx, l.box)
+		if err == nil {
+			sealed = k.sealer.Seal(l.sessionPlace(pair), session)
+		}
+		return err
 	})
-	if errors.Is(err, errGone) {
+	if errors.Is(err, errGone) || errors.Is(err, fs.ErrNotExist) {
 		err = ledger.ErrFenced
 	}
 	return sealed, err
@@ -173,7 +177,7 @@ func (l *Ledger) Settle(ctx context.Context, k ledger.Key, o ledger.Outcome) err
 		if err := u.bind(sqlDropClaim).int(l.n).blob(pair[:]).exec(); err != nil {
 			return err
 		}
-		return u.line(l.n, state, o)
+		return u.line(l.n, pair[:], state, o)
 	})
 }
 
@@ -190,7 +194,7 @@ func (l *Ledger) Record(ctx context.Context, k ledger.Key, o ledger.Outcome) err
 				return err
 			}
 		}
-		return u.line(l.n, state, o)
+		return u.line(l.n, pair[:], state, o)
 	})
 }
 
@@ -202,10 +206,17 @@ func failedOnce(s ledger.State) int64 {
 }
 
 // line writes the audit line of an outcome. Its id is made here, in the order
-// of the commits.
-func (u *userDB) line(box int64, state ledger.State, o ledger.Outcome) error {
+// of the commits. What is not imported keeps its pair there, by which its user
+// may decide about it (Decide).
+func (u *userDB) line(box int64, pair []byte, state ledger.State, o ledger.Outcome) error {
+	if state == ledger.Imported {
+		pair = nil
+		if err := u.bind(sqlCountImported).int(box).int(o.Size).exec(); err != nil {
+			return err
+		}
+	}
 	a := id.New[id.Audit]()
-	return u.bind(sqlInsertAudit).blob(a[:]).int(box).text(o.Domain).int(int64(state)).text(o.Reason).int(o.Size).exec()
+	return u.bind(sqlInsertAudit).blob(a[:]).int(box).text(o.Domain).int(int64(state)).text(o.Reason).int(o.Size).blob(pair).exec()
 }
 
 // Renew swaps the session from old to next. Sealed values differ each time, so
@@ -224,7 +235,11 @@ func (l *Ledger) Renew(ctx context.Context, k ledger.Key, old, next vault.Secret
 		if err != nil {
 			return err
 		}
-		is, err := u.key.Open(l.sessionPlace(pair[:]), stored)
+		k, err := u.keysOf(context.Background(), l.box)
+		if err != nil {
+			return err
+		}
+		is, err := k.sealer.Open(l.sessionPlace(pair[:]), stored)
 		if err != nil {
 			return err
 		}

@@ -46,11 +46,18 @@ func key(pair []byte) ledger.Key {
 func (l *Ledger) Claims(ctx context.Context) (out []ledger.Claim, err error) {
 	err = l.read(ctx, func(ctx context.Context, u *userDB) error {
 		rows, err := u.q.Claims(ctx, l.n)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		k, err := u.keysOf(ctx, l.box)
+		if err != nil {
+			return err
+		}
 		for _, r := range rows {
 			c := ledger.Claim{Key: key(r.Pair), Domain: r.Domain, Size: r.Size, Attempts: int(r.Attempts), At: time.Unix(0, r.At)}
 			c.Checkpoint.Offset = r.CheckpointOffset
 			copy(c.Checkpoint.Sum[:], r.CheckpointSum)
-			if c.Session, err = u.key.Open(l.sessionPlace(r.Pair), r.Session); err != nil {
+			if c.Session, err = k.sealer.Open(l.sessionPlace(r.Pair), r.Session); err != nil {
 				return err
 			}
 			if err = json.Unmarshal([]byte(r.Verdict), &c.Verdict); err != nil {
@@ -58,7 +65,7 @@ func (l *Ledger) Claims(ctx context.Context) (out []ledger.Claim, err error) {
 			}
 			out = append(out, c)
 		}
-		return err
+		return nil
 	})
 	return out, err
 }
@@ -115,13 +122,18 @@ func (u *userDB) remap(box int64, moves []ledger.Move) error {
 		out[i] = r
 	}
 	for i, m := range moves {
-		pair := octets(ledger.Key{ID: m.New, Content: m.Old.Content})
+		old, pair := octets(m.Old), octets(ledger.Key{ID: m.New, Content: m.Old.Content})
 		n, err := u.q.PutIn(ctx, userdb.PutInParams{Mailbox: box, Pair: pair[:], State: out[i].State, Attempts: out[i].Attempts})
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return ledger.ErrTaken
+		}
+		if ledger.State(out[i].State) != ledger.Imported {
+			if err := u.q.MoveLines(ctx, userdb.MoveLinesParams{New: pair[:], Mailbox: box, Old: old[:]}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

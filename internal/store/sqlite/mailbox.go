@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
@@ -38,10 +39,6 @@ func (s *Store) EnsureMailbox(ctx context.Context, user id.User, m account.Mailb
 
 func (s *Store) makeMailbox(ctx context.Context, u *userDB, m account.Mailbox) error {
 	m.ID, m.Created = id.New[id.Mailbox](), time.Now()
-	row, err := u.mailboxRow(m)
-	if err != nil {
-		return err
-	}
 	// Load takes a row of the wheel without a mailbox for the remains of a crash.
 	making := s.making.lock(m.ID)
 	defer making.Unlock()
@@ -49,7 +46,10 @@ func (s *Store) makeMailbox(ctx context.Context, u *userDB, m account.Mailbox) e
 		return err
 	}
 	var made int64
-	err = s.register(ctx, u.key.User(), m)
+	row, err := u.mailboxRow(ctx, m)
+	if err == nil {
+		err = s.register(ctx, u.key.User(), m)
+	}
 	if err == nil {
 		err = u.write(ctx, func() error {
 			return u.alone(func() (err error) {
@@ -81,7 +81,7 @@ func (u *userDB) findMailbox(ctx context.Context, i account.Identity) (m account
 			Protocol: i.Protocol, Host: i.Host, Service: int64(i.Service), Username: i.Username,
 		})
 		if err == nil {
-			m, err = u.mailbox(r)
+			m, err = u.mailbox(ctx, r)
 		}
 		return none(err)
 	})
@@ -103,7 +103,7 @@ func (s *Store) Mailboxes(ctx context.Context, user id.User) (out []account.Mail
 				return err
 			}
 			for _, r := range rows {
-				m, err := u.mailbox(r)
+				m, err := u.mailbox(ctx, r)
 				if err != nil {
 					return err
 				}
@@ -120,7 +120,10 @@ func (s *Store) Mailboxes(ctx context.Context, user id.User) (out []account.Mail
 // file and its WAL when this returns.
 func (s *Store) UpdateMailbox(ctx context.Context, user id.User, m account.Mailbox) error {
 	return s.inUser(ctx, user, func(u *userDB) error {
-		r, err := u.mailboxRow(m)
+		r, err := u.mailboxRow(ctx, m)
+		if errors.Is(err, fs.ErrNotExist) {
+			return account.ErrNone // without a salt there is no mailbox
+		}
 		if err != nil {
 			return err
 		}
@@ -152,7 +155,7 @@ func (u *userDB) place(table, column string, row []byte) vault.Place {
 	return vault.Place{Table: table, Column: column, Row: string(row), User: u.key.User()}
 }
 
-func (u *userDB) mailboxRow(m account.Mailbox) (userdb.InsertMailboxParams, error) {
+func (u *userDB) mailboxRow(ctx context.Context, m account.Mailbox) (userdb.InsertMailboxParams, error) {
 	i := m.Identity()
 	folders, err := json.Marshal(m.Folders)
 	r := userdb.InsertMailboxParams{
@@ -161,13 +164,16 @@ func (u *userDB) mailboxRow(m account.Mailbox) (userdb.InsertMailboxParams, erro
 		Archive: number(m.Archive), AfterImport: m.AfterImport, History: m.History, Since: nanos(m.Since),
 		NewestFirst: number(m.NewestFirst), PollEvery: int64(m.PollEvery), Created: nanos(m.Created),
 	}
-	if !m.Password.Empty() {
-		r.Password = u.key.Seal(u.place("mailboxes", "password", m.ID[:]), m.Password)
+	if err == nil && !m.Password.Empty() {
+		var k *boxKeys
+		if k, err = u.keysOf(ctx, m.ID); err == nil {
+			r.Password = k.sealer.Seal(u.place("mailboxes", "password", m.ID[:]), m.Password)
+		}
 	}
 	return r, err
 }
 
-func (u *userDB) mailbox(r userdb.Mailbox) (account.Mailbox, error) {
+func (u *userDB) mailbox(ctx context.Context, r userdb.Mailbox) (account.Mailbox, error) {
 	m := account.Mailbox{
 		ID: id.Mailbox(r.ID), Name: r.Name, Protocol: r.Protocol, Host: r.Host, Port: int(r.Port), Security: r.Security,
 		Username: r.Username, Label: r.Label, Archive: r.Archive != 0, AfterImport: r.AfterImport, History: r.History,
@@ -178,8 +184,6 @@ func (u *userDB) mailbox(r userdb.Mailbox) (account.Mailbox, error) {
 	if err != nil {
 		return m, fmt.Errorf("folders: %w", err)
 	}
-	if len(r.Password) > 0 {
-		m.Password, err = u.key.Open(u.place("mailboxes", "password", r.ID), r.Password)
-	}
+	m.Password, err = u.password(ctx, m.ID, r.Password)
 	return m, err
 }

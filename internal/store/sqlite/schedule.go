@@ -32,7 +32,7 @@ func (u *userDB) load(ctx context.Context, box id.Mailbox) (m account.Mailbox, s
 		r, err := u.q.LoadMailbox(ctx, box[:])
 		if err == nil {
 			st = stateOf(r.Schedule)
-			m, err = u.mailbox(r.Mailbox)
+			m, err = u.mailbox(ctx, r.Mailbox)
 		}
 		return none(err)
 	})

@@ -24,8 +24,19 @@ var (
 	sqlRecord      = &statement{userdb.Record}
 	sqlInsertAudit = &statement{userdb.InsertAudit}
 
+	sqlCountImported = &statement{userdb.CountImported}
+	sqlAuditAll      = &statement{userdb.AuditAll}
+	sqlAuditMailbox  = &statement{userdb.AuditOfMailbox}
+	sqlAuditStatus   = &statement{userdb.AuditOfStatus}
+	sqlStepAll       = &statement{userdb.StepAll}
+	sqlStepMailbox   = &statement{userdb.StepOfMailbox}
+	sqlStepStatus    = &statement{userdb.StepOfStatus}
+	sqlTally         = &statement{userdb.Tally}
+
 	sqlRegister       = &statement{systemdb.Register}
 	sqlScheduledAfter = &statement{systemdb.ScheduledAfter}
+	sqlSession        = &statement{systemdb.SessionByHash}
+	sqlToken          = &statement{systemdb.TokenByHash}
 )
 
 // bind gives a statement to bind values to, from ?1 on.

@@ -29,6 +29,7 @@ type Store struct {
 	system *database
 	q      *systemdb.Queries
 	index  *vault.SystemKeys
+	sealer *vault.UserKey // for what outlives its user
 	users  handles
 
 	observe func(time.Duration, int)
@@ -69,6 +70,8 @@ func Open(ctx context.Context, dir string, keys *vault.Store, o Options) (_ *Sto
 		return nil, err
 	}
 	s.system.observe = s.observe
+	root := s.index.Index("sealer", "")
+	s.sealer = vault.NewUserKey(id.User{}, vault.NewSecret(root[:]))
 	s.q = systemdb.New(s.system.cold)
 	if o.Exclusive {
 		err = s.finishWipes(ctx)
@@ -97,9 +100,9 @@ func (s *Store) userFile(user id.User) string {
 // Keys gives the hashes of one mailbox (bridge.Keys).
 func (s *Store) Keys(ctx context.Context, user id.User, box id.Mailbox) (k *vault.MailboxKeys, err error) {
 	err = s.inUser(ctx, user, func(u *userDB) error {
-		salt, err := s.keys.Salt(ctx, u.key, box)
+		keys, err := u.keysOf(ctx, box)
 		if err == nil {
-			k = u.key.MailboxKeys(salt)
+			k = keys.hashes
 		}
 		return err
 	})

@@ -17,6 +17,8 @@ import (
 type userDB struct {
 	*database
 	key   *vault.UserKey
+	keys  *vault.Store
+	boxes boxes
 	q     *userdb.Queries
 	epoch int64 // the fence, as read by the transaction under way
 }
@@ -37,7 +39,7 @@ func (s *Store) openUser(ctx context.Context, user id.User, create bool) (*userD
 	if err != nil {
 		return nil, err
 	}
-	u := &userDB{database: d, key: key, q: userdb.New(d.cold)}
+	u := &userDB{database: d, key: key, keys: s.keys, q: userdb.New(d.cold)}
 	d.began, d.observe = u.readEpoch, s.observe
 	return u, nil
 }

@@ -105,6 +105,20 @@ func (s *Store) scheduled(ctx context.Context, user id.User, box id.Mailbox) (w 
 	return w, err
 }
 
+// Registered gives a mailbox as the wheel knows it, or account.ErrNone.
+func (s *Store) Registered(ctx context.Context, user id.User, box id.Mailbox) (r schedule.Registered, err error) {
+	err = s.system.read(ctx, func(ctx context.Context) error {
+		row, err := s.q.Registered(ctx, systemdb.RegisteredParams{UserID: user[:], MailboxID: box[:]})
+		r = schedule.Registered{User: user, Mailbox: box, Lane: uint64(row.Lane), Phase: schedule.Phase(row.Phase),
+			Until: instant(row.Until), Every: time.Duration(row.Every), Dirty: row.Dirty != 0}
+		return none(err)
+	})
+	if err != nil {
+		return schedule.Registered{}, err
+	}
+	return r, nil
+}
+
 func (s *Store) reschedule(ctx context.Context, user id.User, box id.Mailbox, w wheelRow) error {
 	p := systemdb.RescheduleParams{Phase: w.Phase, Until: w.Until, Every: w.Every, UserID: user[:], MailboxID: box[:]}
 	return s.system.write(ctx, func() error {

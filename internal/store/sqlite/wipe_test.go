@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"crypto/aes"
 	"errors"
 	"io/fs"
 	"os"
@@ -11,17 +10,17 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/xts"
-
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/session"
+	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/systemdb"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // secrets are markers, each put where one kind of thing is kept.
-var secrets = []string{"MARK-password", "MARK-token", "MARK-email", "MARK-session", "mark.domain.example", "MARK-host", "MARK-username", "MARK-subject", "MARK-label"}
+var secrets = []string{"MARK-password", "MARK-token", "MARK-email", "MARK-session", "mark.domain.example", "MARK-host", "MARK-username", "MARK-subject", "MARK-label", "MARK-client", "MARK-name", "MARK-locale", "MARK-key"}
 
 func fillWithMarkers(t *testing.T, s *Store) (id.User, *Ledger, id.Mailbox) {
 	t.Helper()
@@ -35,6 +34,13 @@ func fillWithMarkers(t *testing.T, s *Store) (id.User, *Ledger, id.Mailbox) {
 	c.Domain = "mark.domain.example"
 	ok(t, l.Claim(t.Context(), c))
 	ok(t, l.Record(t.Context(), newKey(), ledger.Outcome{Status: mail.Imported, Domain: "mark.domain.example"}))
+	ok(t, s.SetProfile(t.Context(), u, account.Profile{Locale: "MARK-locale"}))
+	_, _, err = s.BeginSession(t.Context(), u, "MARK-client", vault.Secret{})
+	ok(t, err)
+	_, _, err = s.IssueToken(t.Context(), u, session.NewToken{Name: "MARK-name", Scopes: session.AuditRead})
+	ok(t, err)
+	_, _, err = s.StartRequest(t.Context(), u, "MARK-key", []byte("MARK-password"))
+	ok(t, err)
 	return u, l, box.ID
 }
 
@@ -72,7 +78,7 @@ func TestSecretsAreSealedOnceMore(t *testing.T) {
 	u, l, box := fillWithMarkers(t, s)
 	dump := func() (out string) {
 		ok(t, s.inUser(t.Context(), u, func(u *userDB) error {
-			for _, q := range []string{"SELECT password FROM mailboxes", "SELECT refresh_token || email || sub FROM grants",
+			for _, q := range []string{"SELECT password FROM mailboxes", "SELECT refresh_token || email || sub FROM grants, person",
 				"SELECT group_concat(session || verdict || domain) FROM claims"} {
 				st, _, err := u.conn.Prepare(q)
 				if err != nil {
@@ -123,9 +129,18 @@ func TestWipedUserLeavesNothing(t *testing.T) {
 	u, l, box := fillWithMarkers(t, s)
 	copied, err := os.ReadFile(s.userFile(u)) // a backup that survives
 	ok(t, err)
+	var traces [][]byte // that the system database has of the user
+	for _, column := range []string{"hash FROM sessions", "id FROM sessions", "client FROM sessions", "hash FROM tokens", "id FROM tokens", "name FROM tokens", "subject FROM users"} {
+		traces = append(traces, blobs(t, s.system, "SELECT "+column)...)
+	}
+	ok(t, s.system.scrub(t.Context()))
+	for _, marker := range secrets {
+		wantOutOfSystem(t, s, []byte(marker))
+	}
 	w, err := s.WipeUser(t.Context(), u)
 	ok(t, err)
-	want := map[string]int64{"users": 1, "mailboxes": 1, "entries": 1, "claims": 1, "audit": 1, "grants": 1, "schedule": 1, "wheel": 1}
+	want := map[string]int64{"users": 1, "mailboxes": 1, "entries": 1, "claims": 1, "audit": 1, "grants": 1, "schedule": 1, "wheel": 1,
+		"person": 1, "profile": 1, "requests": 1, "totals": 1, "sessions": 1, "tokens": 1}
 	for table, n := range want {
 		if w.Rows[table] != n {
 			t.Errorf("receipt: %d rows of %s, want %d", w.Rows[table], table, n)
@@ -133,6 +148,14 @@ func TestWipedUserLeavesNothing(t *testing.T) {
 	}
 	wantOutOfSystem(t, s, u[:])
 	wantOutOfSystem(t, s, box[:])
+	// That Google is to be told is the last that is known of anybody.
+	ok(t, s.ErrandDone(t.Context(), w.ID, account.GoogleRevoke))
+	for _, trace := range traces {
+		wantOutOfSystem(t, s, trace)
+	}
+	if len(traces) != 7 {
+		t.Errorf("traces = %d, want 7", len(traces))
+	}
 	files, err := filepath.Glob(s.userFile(u) + "*")
 	ok(t, err)
 	if len(files) != 0 {
@@ -154,21 +177,7 @@ func TestWipedUserLeavesNothing(t *testing.T) {
 // must be on none of its pages, in use or free, and the WAL must be empty.
 func wantOutOfSystem(t *testing.T, s *Store, id []byte) {
 	t.Helper()
-	path := filepath.Join(s.dir, "system.db")
-	if i, err := os.Stat(path + "-wal"); err != nil || i.Size() != 0 {
-		t.Errorf("the WAL of the system database is not empty: %v", err)
-	}
-	b, err := os.ReadFile(path)
-	ok(t, err)
-	c, err := xts.NewCipher(aes.NewCipher, s.index.PageKey().Reveal())
-	ok(t, err)
-	const sector = 512
-	for n := 0; n < len(b)/sector; n++ {
-		c.Decrypt(b[n*sector:][:sector], b[n*sector:][:sector], uint64(n))
-	}
-	if !bytes.HasPrefix(b, []byte("SQLite format 3")) {
-		t.Fatal("the system database did not decrypt")
-	}
+	b := plain(t, s.system.path, s.index.PageKey())
 	if bytes.Contains(b, id) {
 		t.Errorf("the system database still has %x", id)
 	}
@@ -180,7 +189,7 @@ func TestWipeIsFinishedAfterACrash(t *testing.T) {
 	s := openStore(t, dir, Options{Exclusive: true})
 	u, _, _ := fillWithMarkers(t, s)
 	ok(t, s.system.write(t.Context(), func() error { // it crashed right after its first step
-		_, err := s.q.MarkWiping(context.Background(), u[:])
+		_, err := s.q.MarkWiping(context.Background(), systemdb.MarkWipingParams{Receipt: "a receipt", ID: u[:]})
 		return err
 	}))
 	ok(t, s.Close())
@@ -188,48 +197,53 @@ func TestWipeIsFinishedAfterACrash(t *testing.T) {
 	if _, err := os.Stat(s.userFile(u)); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the wipe was not finished")
 	}
+	r, err := s.Receipt(t.Context(), "a receipt")
+	if err != nil || r.Of != account.OfAccount || !r.KeyDestroyed || r.Rows["users"] != 1 || r.Rows["sessions"] != 1 {
+		t.Errorf("receipt = %+v, %v, want that of the wipe which was begun", r, err)
+	}
 	if again := newUser(t, s, "MARK-subject"); again == u {
 		t.Error("the user came back")
 	}
 }
 
-func TestWipedMailboxLeavesNothing(t *testing.T) {
+// TestNobodyIsSignedInToAWipe: from the first step of a wipe on, before any row
+// is gone.
+func TestNobodyIsSignedInToAWipe(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, t.TempDir(), Options{Exclusive: true})
-	u, l, box := fillWithMarkers(t, s)
-	_, err := s.Keys(t.Context(), u, box)
+	u := newUser(t, s, "somebody")
+	_, cookie, err := s.BeginSession(t.Context(), u, "", vault.Secret{})
 	ok(t, err)
-	w, err := s.WipeMailbox(t.Context(), u, box)
+	_, text, err := s.IssueToken(t.Context(), u, session.NewToken{Scopes: session.AuditRead})
 	ok(t, err)
-	if i, err := os.Stat(s.userFile(u) + "-wal"); err != nil || i.Size() != 0 {
-		t.Errorf("the WAL is not empty: %v", err)
-	}
-	for _, table := range []string{"mailboxes", "schedule", "wheel", "entries", "claims", "audit"} {
-		if w.Rows[table] != 1 {
-			t.Errorf("receipt: %d rows of %s, want 1", w.Rows[table], table)
-		}
-	}
-	wantOutOfSystem(t, s, box[:])
-	for name, err := range map[string]error{"claim": l.Claim(t.Context(), newClaim("x")), "record": record(t, l, newKey())} {
-		if !errors.Is(err, ledger.ErrFenced) {
-			t.Errorf("%s in a wiped mailbox: %v, want %v", name, err, ledger.ErrFenced)
-		}
-	}
-	if _, err := s.Keys(t.Context(), u, box); err == nil {
-		t.Error("the salt of a wiped mailbox is still there")
-	}
-	// Even under the pages' encryption nothing is left.
-	ok(t, s.inUser(t.Context(), u, func(u *userDB) error {
-		for _, q := range []string{"entries", "claims", "audit"} {
-			st, _, err := u.conn.Prepare("SELECT count(*) FROM " + q)
-			if err != nil {
-				return err
-			}
-			if st.Step(); st.ColumnInt(0) != 0 {
-				t.Errorf("%s has %d rows, want none", q, st.ColumnInt(0))
-			}
-			st.Close()
-		}
-		return nil
+	ok(t, s.system.write(t.Context(), func() error {
+		_, err := s.q.MarkWiping(context.Background(), systemdb.MarkWipingParams{Receipt: "x", ID: u[:]})
+		return err
 	}))
+	_, err = s.FindSession(t.Context(), cookie)
+	wantNone(t, "session", err)
+	_, err = s.FindToken(t.Context(), text)
+	wantNone(t, "token", err)
+	_, _, err = s.BeginSession(t.Context(), u, "", vault.Secret{})
+	wantNone(t, "begin", err)
+	_, _, err = s.IssueToken(t.Context(), u, session.NewToken{Scopes: session.AuditRead})
+	wantNone(t, "issue", err)
+	if _, err := s.FindUser(t.Context(), "somebody"); !errors.Is(err, account.ErrNone) {
+		t.Errorf("user = %v, want %v", err, account.ErrNone)
+	}
+	for u, err := range s.Users(t.Context()) {
+		t.Errorf("users = %v, %v, want none", u, err)
+	}
+	// Nor is an unknown user.
+	_, _, err = s.BeginSession(t.Context(), id.New[id.User](), "", vault.Secret{})
+	wantNone(t, "an unknown user's session", err)
+	_, _, err = s.StartRequest(t.Context(), id.New[id.User](), "key", nil)
+	wantNone(t, "an unknown user's request", err)
+}
+
+func wantNone(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, session.ErrNone) {
+		t.Errorf("%s: error = %v, want %v", what, err, session.ErrNone)
+	}
 }

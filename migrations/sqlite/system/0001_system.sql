@@ -1,13 +1,70 @@
--- The system database knows who there is and what the day has cost, and
--- nothing about a person: users are found by a keyed hash.
+-- The system database knows who there is, who is signed in and what the day has
+-- cost, and nothing about a person: users, sessions and tokens are found by a
+-- keyed hash, and what has a name is sealed under its user's key.
 
 -- +goose Up
 CREATE TABLE users (
-    id      BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
-    subject BLOB    NOT NULL UNIQUE CHECK (length(subject) = 32), -- keyed hash
-    created INTEGER NOT NULL,                                     -- Unix time
-    wiping  INTEGER NOT NULL DEFAULT 0                            -- 1: the key is being destroyed; finish it
+    id        BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    subject   BLOB    NOT NULL UNIQUE CHECK (length(subject) = 32), -- keyed hash
+    signed_up INTEGER NOT NULL CHECK (signed_up IN (0, 1)),         -- 0: the one of the command line, whom no sign-up counts
+    receipt   TEXT    NOT NULL DEFAULT ''                           -- not empty: the key is being destroyed, on this receipt; finish it
 ) STRICT, WITHOUT ROWID;
+
+-- Web logins. They end when they are not used for a while, or grow old.
+CREATE TABLE sessions (
+    hash      BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32), -- keyed, of the cookie
+    id        BLOB    NOT NULL CHECK (length(id) = 16),
+    user_id   BLOB    NOT NULL REFERENCES users (id),
+    created   INTEGER NOT NULL, -- Unix time
+    last_seen INTEGER NOT NULL, -- Unix time, written once in ten minutes
+    client    BLOB    NOT NULL  -- sealed under the user's key
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_of_user ON sessions (user_id, id);
+
+-- API tokens.
+CREATE TABLE tokens (
+    hash      BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32), -- keyed, of the text
+    id        BLOB    NOT NULL CHECK (length(id) = 16),
+    user_id   BLOB    NOT NULL REFERENCES users (id),
+    name      BLOB    NOT NULL, -- sealed under the user's key
+    scopes    INTEGER NOT NULL CHECK (scopes > 0), -- session.Scopes
+    created   INTEGER NOT NULL, -- Unix time
+    expires   INTEGER NOT NULL, -- Unix time
+    last_used INTEGER NOT NULL  -- Unix time, written once in ten minutes; 0: never
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tokens_of_user ON tokens (user_id, id);
+
+-- What is used once: OAuth states, ids of security events.
+CREATE TABLE used_once (
+    hash  BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32), -- keyed, of kind and value
+    until INTEGER NOT NULL -- Unix time from which on it would not be accepted anyway
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX used_once_by_end ON used_once (until);
+
+-- What wipes have destroyed. They belong to nobody: who knows the id may read.
+CREATE TABLE receipts (
+    id            TEXT    NOT NULL PRIMARY KEY,
+    of            TEXT    NOT NULL CHECK (of IN ('mailbox', 'grant', 'account')),
+    at            INTEGER NOT NULL, -- Unix nanoseconds
+    counts        TEXT    NOT NULL, -- JSON: rows by table
+    key_destroyed INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What others are still to be told after a wipe. An errand is durable before its
+-- user's key is destroyed; with its end, its secret is gone.
+CREATE TABLE errands (
+    receipt TEXT NOT NULL,
+    what    TEXT NOT NULL,
+    subject BLOB NOT NULL CHECK (length(subject) IN (0, 32)), -- keyed hash of whom it is about, while it is pending
+    secret  BLOB NOT NULL, -- sealed under a key of the system; empty when it is not pending
+    state   TEXT NOT NULL CHECK (state IN ('pending', 'done', 'moot')),
+    PRIMARY KEY (receipt, what)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX errands_pending ON errands (subject) WHERE state = 'pending';
 
 CREATE TABLE quota_day (
     day   TEXT    NOT NULL PRIMARY KEY,

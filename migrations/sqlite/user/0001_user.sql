@@ -68,6 +68,16 @@ CREATE TABLE entries (
     PRIMARY KEY (mailbox, pair)
 ) STRICT, WITHOUT ROWID;
 
+-- Most are imported (2), and those are counted in totals; the others are few.
+CREATE INDEX entries_not_imported ON entries (mailbox, state) WHERE state <> 2;
+
+-- What a mailbox has brought so far, longer than the audit log is kept.
+CREATE TABLE totals (
+    mailbox  INTEGER NOT NULL PRIMARY KEY REFERENCES mailboxes (n),
+    messages INTEGER NOT NULL,
+    octets   INTEGER NOT NULL
+) STRICT;
+
 -- What is on its way. These rows are wide, few and soon gone; in a table of
 -- their own they touch few pages, and entries stay narrow.
 -- By rowid, since a page without holds four rows at most: the session of any
@@ -94,20 +104,48 @@ CREATE TABLE audit (
     domain  TEXT    NOT NULL,
     status  INTEGER NOT NULL, -- ledger.State
     reason  TEXT    NOT NULL,
-    size    INTEGER NOT NULL
+    size    INTEGER NOT NULL,
+    pair    BLOB    CHECK (length(pair) = 32) -- the entry, where its user may decide about it; of what is imported none
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX audit_by_pair ON audit (pair) WHERE pair IS NOT NULL;
 CREATE INDEX audit_by_mailbox ON audit (mailbox, id);
 -- Most lines are imported (2); the others are what people look for.
 CREATE INDEX audit_by_status ON audit (status, id) WHERE status <> 2;
 
+-- What Google gave. When it has ended nothing of it is left but that.
 CREATE TABLE grants (
     one           INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
-    refresh_token BLOB    NOT NULL, -- sealed
+    status        TEXT    NOT NULL CHECK (status IN ('active', 'incomplete', 'revoked')),
+    refresh_token BLOB, -- sealed; none if it is of no use, or has ended
     scopes        TEXT    NOT NULL, -- JSON
-    email         BLOB    NOT NULL, -- sealed
-    sub           BLOB    NOT NULL, -- sealed
-    granted_at    INTEGER NOT NULL
+    granted_at    INTEGER NOT NULL,
+    CHECK (status <> 'revoked' OR refresh_token IS NULL AND scopes = '[]' AND granted_at = 0)
 ) STRICT;
+
+-- Who the user is to Google. It goes with the grant; a sign-in brings it again.
+CREATE TABLE person (
+    one   INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    email BLOB    NOT NULL, -- sealed
+    sub   BLOB    NOT NULL  -- sealed
+) STRICT;
+
+-- What the user chose.
+CREATE TABLE profile (
+    one       INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    created   INTEGER NOT NULL,
+    locale    TEXT    NOT NULL DEFAULT '',
+    time_zone TEXT    NOT NULL DEFAULT '',
+    notices   TEXT    NOT NULL DEFAULT ''  -- a JSON object, or empty
+) STRICT;
+
+-- Requests that are not to be done twice, for a day.
+CREATE TABLE requests (
+    key      BLOB    NOT NULL PRIMARY KEY CHECK (length(key) = 32),     -- keyed hash of the idempotency key
+    request  BLOB    NOT NULL CHECK (length(request) = 32),             -- keyed hash of the request
+    at       INTEGER NOT NULL,
+    status   INTEGER NOT NULL, -- HTTP's; 0: it is being answered
+    resource TEXT    NOT NULL  -- id of what was made
+) STRICT, WITHOUT ROWID;
 
 PRAGMA user_version = 1;

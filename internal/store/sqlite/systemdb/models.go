@@ -4,6 +4,14 @@
 
 package systemdb
 
+type Errand struct {
+	Receipt string
+	What    string
+	Subject []byte
+	Secret  []byte
+	State   string
+}
+
 type QuotaDay struct {
 	Day   string
 	Units int64
@@ -15,11 +23,44 @@ type QuotaUserDay struct {
 	Bytes  int64
 }
 
+type Receipt struct {
+	ID           string
+	Of           string
+	At           int64
+	Counts       string
+	KeyDestroyed int64
+}
+
+type Session struct {
+	Hash     []byte
+	ID       []byte
+	UserID   []byte
+	Created  int64
+	LastSeen int64
+	Client   []byte
+}
+
+type Token struct {
+	Hash     []byte
+	ID       []byte
+	UserID   []byte
+	Name     []byte
+	Scopes   int64
+	Created  int64
+	Expires  int64
+	LastUsed int64
+}
+
+type UsedOnce struct {
+	Hash  []byte
+	Until int64
+}
+
 type User struct {
-	ID      []byte
-	Subject []byte
-	Created int64
-	Wiping  int64
+	ID       []byte
+	Subject  []byte
+	SignedUp int64
+	Receipt  string
 }
 
 type Wheel struct {

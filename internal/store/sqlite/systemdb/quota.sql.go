@@ -30,6 +30,41 @@ func (q *Queries) DropQuotaUserDays(ctx context.Context, day string) error {
 	return err
 }
 
+const QuotaOfUser = `-- name: QuotaOfUser :many
+SELECT day, bytes
+FROM quota_user_day
+WHERE user_id = ?
+ORDER BY day
+`
+
+type QuotaOfUserRow struct {
+	Day   string
+	Bytes int64
+}
+
+func (q *Queries) QuotaOfUser(ctx context.Context, userID []byte) ([]QuotaOfUserRow, error) {
+	rows, err := q.db.QueryContext(ctx, QuotaOfUser, userID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []QuotaOfUserRow
+	for rows.Next() {
+		var i QuotaOfUserRow
+		if err := rows.Scan(&i.Day, &i.Bytes); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const QuotaUsed = `-- name: QuotaUsed :one
 SELECT
     CAST(coalesce((SELECT units FROM quota_day WHERE quota_day.day = ?1), 0) AS INTEGER) AS units,

@@ -36,19 +36,30 @@ func (q *Queries) DeleteUserQuota(ctx context.Context, userID []byte) (int64, er
 }
 
 const InsertUser = `-- name: InsertUser :execrows
-INSERT INTO users (id, subject, created)
-VALUES (?, ?, ?)
+INSERT INTO users (id, subject, signed_up)
+SELECT ?1, ?2, ?3
+WHERE CAST(?4 AS INTEGER) = 0 OR NOT EXISTS (
+    SELECT 1
+    FROM users
+    WHERE users.signed_up = 1)
 ON CONFLICT (subject) DO NOTHING
 `
 
 type InsertUserParams struct {
-	ID      []byte
-	Subject []byte
-	Created int64
+	ID       []byte
+	Subject  []byte
+	SignedUp int64
+	First    int64
 }
 
+// With first, only if nobody has signed up before.
 func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, InsertUser, arg.ID, arg.Subject, arg.Created)
+	result, err := q.db.ExecContext(ctx, InsertUser,
+		arg.ID,
+		arg.Subject,
+		arg.SignedUp,
+		arg.First,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -57,42 +68,110 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (int64, 
 
 const MarkWiping = `-- name: MarkWiping :execrows
 UPDATE users
-SET wiping = 1
-WHERE id = ?
+SET receipt = iif(receipt = '', CAST(?1 AS TEXT), receipt)
+WHERE id = ?2
 `
 
+type MarkWipingParams struct {
+	Receipt string
+	ID      []byte
+}
+
 // The intent of a wipe is durable before the key is destroyed, so that a
-// restart finishes it.
-func (q *Queries) MarkWiping(ctx context.Context, id []byte) (int64, error) {
-	result, err := q.db.ExecContext(ctx, MarkWiping, id)
+// restart finishes it. Who wipes again goes on with the receipt of the first.
+func (q *Queries) MarkWiping(ctx context.Context, arg MarkWipingParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, MarkWiping, arg.Receipt, arg.ID)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
+const SignedUp = `-- name: SignedUp :one
+SELECT CAST(EXISTS (
+    SELECT 1
+    FROM users
+    WHERE signed_up = 1) AS INTEGER)
+`
+
+func (q *Queries) SignedUp(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, SignedUp)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const SubjectOfUser = `-- name: SubjectOfUser :one
+SELECT subject
+FROM users
+WHERE id = ? AND receipt = ''
+`
+
+func (q *Queries) SubjectOfUser(ctx context.Context, id []byte) ([]byte, error) {
+	row := q.db.QueryRowContext(ctx, SubjectOfUser, id)
+	var subject []byte
+	err := row.Scan(&subject)
+	return subject, err
+}
+
 const UserBySubject = `-- name: UserBySubject :one
-SELECT id, wiping
+SELECT id, receipt
 FROM users
 WHERE subject = ?
 `
 
 type UserBySubjectRow struct {
-	ID     []byte
-	Wiping int64
+	ID      []byte
+	Receipt string
 }
 
 func (q *Queries) UserBySubject(ctx context.Context, subject []byte) (UserBySubjectRow, error) {
 	row := q.db.QueryRowContext(ctx, UserBySubject, subject)
 	var i UserBySubjectRow
-	err := row.Scan(&i.ID, &i.Wiping)
+	err := row.Scan(&i.ID, &i.Receipt)
 	return i, err
+}
+
+const UsersAfter = `-- name: UsersAfter :many
+SELECT id
+FROM users
+WHERE id > ?1 AND receipt = ''
+ORDER BY id
+LIMIT ?2
+`
+
+type UsersAfterParams struct {
+	Last []byte
+	Most int64
+}
+
+func (q *Queries) UsersAfter(ctx context.Context, arg UsersAfterParams) ([][]byte, error) {
+	rows, err := q.db.QueryContext(ctx, UsersAfter, arg.Last, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items [][]byte
+	for rows.Next() {
+		var id []byte
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const Wiping = `-- name: Wiping :many
 SELECT id
 FROM users
-WHERE wiping = 1
+WHERE receipt <> ''
 `
 
 func (q *Queries) Wiping(ctx context.Context) ([][]byte, error) {
@@ -116,4 +195,17 @@ func (q *Queries) Wiping(ctx context.Context) ([][]byte, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const WipingOn = `-- name: WipingOn :one
+SELECT receipt
+FROM users
+WHERE id = ?
+`
+
+func (q *Queries) WipingOn(ctx context.Context, id []byte) (string, error) {
+	row := q.db.QueryRowContext(ctx, WipingOn, id)
+	var receipt string
+	err := row.Scan(&receipt)
+	return receipt, err
 }

@@ -131,6 +131,38 @@ func (q *Queries) Register(ctx context.Context, arg RegisterParams) error {
 	return err
 }
 
+const Registered = `-- name: Registered :one
+SELECT lane, phase, until, every, dirty
+FROM wheel
+WHERE user_id = ? AND mailbox_id = ?
+`
+
+type RegisteredParams struct {
+	UserID    []byte
+	MailboxID []byte
+}
+
+type RegisteredRow struct {
+	Lane  int64
+	Phase int64
+	Until int64
+	Every int64
+	Dirty int64
+}
+
+func (q *Queries) Registered(ctx context.Context, arg RegisteredParams) (RegisteredRow, error) {
+	row := q.db.QueryRowContext(ctx, Registered, arg.UserID, arg.MailboxID)
+	var i RegisteredRow
+	err := row.Scan(
+		&i.Lane,
+		&i.Phase,
+		&i.Until,
+		&i.Every,
+		&i.Dirty,
+	)
+	return i, err
+}
+
 const Reschedule = `-- name: Reschedule :execrows
 UPDATE wheel
 SET phase = ?, until = ?, every = ?

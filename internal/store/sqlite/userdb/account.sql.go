@@ -9,12 +9,78 @@ import (
 	"context"
 )
 
-const DropGrant = `-- name: DropGrant :execrows
-DELETE FROM grants
+const ClaimsForgone = `-- name: ClaimsForgone :many
+SELECT mailbox, pair, domain, size
+FROM claims
+ORDER BY at
 `
 
-func (q *Queries) DropGrant(ctx context.Context) (int64, error) {
-	result, err := q.db.ExecContext(ctx, DropGrant)
+type ClaimsForgoneRow struct {
+	Mailbox int64
+	Pair    []byte
+	Domain  string
+	Size    int64
+}
+
+// What is on its way when its sessions are destroyed: nobody can tell any more
+// how it ended (5: doubtful).
+func (q *Queries) ClaimsForgone(ctx context.Context) ([]ClaimsForgoneRow, error) {
+	rows, err := q.db.QueryContext(ctx, ClaimsForgone)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ClaimsForgoneRow
+	for rows.Next() {
+		var i ClaimsForgoneRow
+		if err := rows.Scan(
+			&i.Mailbox,
+			&i.Pair,
+			&i.Domain,
+			&i.Size,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const DoubtClaims = `-- name: DoubtClaims :exec
+INSERT INTO entries (mailbox, pair, state, absent, attempts)
+SELECT mailbox, pair, 5, absent, attempts
+FROM claims
+`
+
+func (q *Queries) DoubtClaims(ctx context.Context) error {
+	_, err := q.db.ExecContext(ctx, DoubtClaims)
+	return err
+}
+
+const DropClaims = `-- name: DropClaims :execrows
+DELETE FROM claims
+`
+
+func (q *Queries) DropClaims(ctx context.Context) (int64, error) {
+	result, err := q.db.ExecContext(ctx, DropClaims)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const DropPerson = `-- name: DropPerson :execrows
+DELETE FROM person
+`
+
+func (q *Queries) DropPerson(ctx context.Context) (int64, error) {
+	result, err := q.db.ExecContext(ctx, DropPerson)
 	if err != nil {
 		return 0, err
 	}
@@ -22,47 +88,235 @@ func (q *Queries) DropGrant(ctx context.Context) (int64, error) {
 }
 
 const GetGrant = `-- name: GetGrant :one
-SELECT one, refresh_token, scopes, email, sub, granted_at
-FROM grants
+SELECT g.status, g.refresh_token, g.scopes, g.granted_at, p.email, p.sub
+FROM grants AS g
+LEFT JOIN person AS p ON p.one = g.one
 `
 
-func (q *Queries) GetGrant(ctx context.Context) (Grant, error) {
+type GetGrantRow struct {
+	Status       string
+	RefreshToken []byte
+	Scopes       string
+	GrantedAt    int64
+	Email        []byte
+	Sub          []byte
+}
+
+func (q *Queries) GetGrant(ctx context.Context) (GetGrantRow, error) {
 	row := q.db.QueryRowContext(ctx, GetGrant)
-	var i Grant
+	var i GetGrantRow
 	err := row.Scan(
-		&i.One,
+		&i.Status,
 		&i.RefreshToken,
 		&i.Scopes,
+		&i.GrantedAt,
 		&i.Email,
 		&i.Sub,
-		&i.GrantedAt,
 	)
 	return i, err
 }
 
+const GetPerson = `-- name: GetPerson :one
+SELECT email, sub
+FROM person
+`
+
+type GetPersonRow struct {
+	Email []byte
+	Sub   []byte
+}
+
+func (q *Queries) GetPerson(ctx context.Context) (GetPersonRow, error) {
+	row := q.db.QueryRowContext(ctx, GetPerson)
+	var i GetPersonRow
+	err := row.Scan(&i.Email, &i.Sub)
+	return i, err
+}
+
+const GetProfile = `-- name: GetProfile :one
+SELECT created, locale, time_zone, notices
+FROM profile
+`
+
+type GetProfileRow struct {
+	Created  int64
+	Locale   string
+	TimeZone string
+	Notices  string
+}
+
+func (q *Queries) GetProfile(ctx context.Context) (GetProfileRow, error) {
+	row := q.db.QueryRowContext(ctx, GetProfile)
+	var i GetProfileRow
+	err := row.Scan(
+		&i.Created,
+		&i.Locale,
+		&i.TimeZone,
+		&i.Notices,
+	)
+	return i, err
+}
+
+const HeldClaims = `-- name: HeldClaims :many
+SELECT m.id, c.at, c.domain, c.size, c.verdict
+FROM claims AS c
+JOIN mailboxes AS m ON m.n = c.mailbox
+ORDER BY c.at
+`
+
+type HeldClaimsRow struct {
+	ID      []byte
+	At      int64
+	Domain  string
+	Size    int64
+	Verdict string
+}
+
+// For an export.
+func (q *Queries) HeldClaims(ctx context.Context) ([]HeldClaimsRow, error) {
+	rows, err := q.db.QueryContext(ctx, HeldClaims)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HeldClaimsRow
+	for rows.Next() {
+		var i HeldClaimsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.At,
+			&i.Domain,
+			&i.Size,
+			&i.Verdict,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const HeldRequests = `-- name: HeldRequests :many
+SELECT at, status, resource
+FROM requests
+ORDER BY at
+`
+
+type HeldRequestsRow struct {
+	At       int64
+	Status   int64
+	Resource string
+}
+
+func (q *Queries) HeldRequests(ctx context.Context) ([]HeldRequestsRow, error) {
+	rows, err := q.db.QueryContext(ctx, HeldRequests)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HeldRequestsRow
+	for rows.Next() {
+		var i HeldRequestsRow
+		if err := rows.Scan(&i.At, &i.Status, &i.Resource); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const MakeProfile = `-- name: MakeProfile :exec
+INSERT INTO profile (one, created)
+VALUES (1, ?)
+`
+
+func (q *Queries) MakeProfile(ctx context.Context, created int64) error {
+	_, err := q.db.ExecContext(ctx, MakeProfile, created)
+	return err
+}
+
 const PutGrant = `-- name: PutGrant :exec
-INSERT INTO grants (one, refresh_token, scopes, email, sub, granted_at)
-VALUES (1, ?, ?, ?, ?, ?)
+INSERT INTO grants (one, status, refresh_token, scopes, granted_at)
+VALUES (1, ?, ?, ?, ?)
 ON CONFLICT (one) DO UPDATE
-SET refresh_token = excluded.refresh_token, scopes = excluded.scopes, email = excluded.email,
-    sub = excluded.sub, granted_at = excluded.granted_at
+SET status = excluded.status, refresh_token = excluded.refresh_token, scopes = excluded.scopes, granted_at = excluded.granted_at
 `
 
 type PutGrantParams struct {
+	Status       string
 	RefreshToken []byte
 	Scopes       string
-	Email        []byte
-	Sub          []byte
 	GrantedAt    int64
 }
 
 func (q *Queries) PutGrant(ctx context.Context, arg PutGrantParams) error {
 	_, err := q.db.ExecContext(ctx, PutGrant,
+		arg.Status,
 		arg.RefreshToken,
 		arg.Scopes,
-		arg.Email,
-		arg.Sub,
 		arg.GrantedAt,
 	)
 	return err
+}
+
+const PutPerson = `-- name: PutPerson :exec
+INSERT INTO person (one, email, sub)
+VALUES (1, ?, ?)
+ON CONFLICT (one) DO UPDATE
+SET email = excluded.email, sub = excluded.sub
+`
+
+type PutPersonParams struct {
+	Email []byte
+	Sub   []byte
+}
+
+func (q *Queries) PutPerson(ctx context.Context, arg PutPersonParams) error {
+	_, err := q.db.ExecContext(ctx, PutPerson, arg.Email, arg.Sub)
+	return err
+}
+
+const RevokeGrant = `-- name: RevokeGrant :execrows
+UPDATE grants
+SET status = 'revoked', refresh_token = NULL, scopes = '[]', granted_at = 0
+WHERE status <> 'revoked'
+`
+
+func (q *Queries) RevokeGrant(ctx context.Context) (int64, error) {
+	result, err := q.db.ExecContext(ctx, RevokeGrant)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const SetProfile = `-- name: SetProfile :execrows
+UPDATE profile
+SET locale = ?, time_zone = ?, notices = ?
+`
+
+type SetProfileParams struct {
+	Locale   string
+	TimeZone string
+	Notices  string
+}
+
+func (q *Queries) SetProfile(ctx context.Context, arg SetProfileParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, SetProfile, arg.Locale, arg.TimeZone, arg.Notices)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

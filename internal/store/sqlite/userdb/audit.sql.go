@@ -13,18 +13,20 @@ const AuditAll = `-- name: AuditAll :many
 
 SELECT a.id, m.id AS mailbox_id, a.domain, a.status, a.reason, a.size
 FROM audit AS a
-JOIN mailboxes AS m ON m.n = a.mailbox
+CROSS JOIN mailboxes AS m ON m.n = a.mailbox
 WHERE a.id < ?1 AND a.id >= ?2
-    AND (CAST(?3 AS TEXT) = '' OR a.domain = CAST(?3 AS TEXT))
-    AND (CAST(?4 AS INTEGER) = 0 OR +a.status = CAST(?4 AS INTEGER))
+    AND (CAST(?3 AS TEXT) = '' OR a.domain = CAST(?3 AS TEXT)
+        OR CAST(?4 AS TEXT) <> '' AND substr(a.domain, -length(CAST(?4 AS TEXT))) = CAST(?4 AS TEXT))
+    AND (CAST(?5 AS INTEGER) = 0 OR +a.status = CAST(?5 AS INTEGER))
 ORDER BY a.id DESC
-LIMIT ?5
+LIMIT ?6
 `
 
 type AuditAllParams struct {
 	Before []byte
 	Low    []byte
 	Domain string
+	Below  string
 	Status int64
 	Most   int64
 }
@@ -39,13 +41,15 @@ type AuditAllRow struct {
 }
 
 // Pages of the audit log, newest first: everything older than before, of which
-// low is the oldest id wanted. An empty domain means any. Each filter that has
-// an index has its own statement, so that none of them reads the whole log.
+// low is the oldest id wanted. An empty domain means any; below, if not empty, is
+// what those below it end with. Each filter that has an index has its own
+// statement. CROSS JOIN keeps the log as the outer loop: it is in order already.
 func (q *Queries) AuditAll(ctx context.Context, arg AuditAllParams) ([]AuditAllRow, error) {
 	rows, err := q.db.QueryContext(ctx, AuditAll,
 		arg.Before,
 		arg.Low,
 		arg.Domain,
+		arg.Below,
 		arg.Status,
 		arg.Most,
 	)
@@ -80,12 +84,13 @@ func (q *Queries) AuditAll(ctx context.Context, arg AuditAllParams) ([]AuditAllR
 const AuditOfMailbox = `-- name: AuditOfMailbox :many
 SELECT a.id, m.id AS mailbox_id, a.domain, a.status, a.reason, a.size
 FROM audit AS a
-JOIN mailboxes AS m ON m.n = a.mailbox
+CROSS JOIN mailboxes AS m ON m.n = a.mailbox
 WHERE a.mailbox = ?1 AND a.id < ?2 AND a.id >= ?3
-    AND (CAST(?4 AS TEXT) = '' OR a.domain = CAST(?4 AS TEXT))
-    AND (CAST(?5 AS INTEGER) = 0 OR +a.status = CAST(?5 AS INTEGER))
+    AND (CAST(?4 AS TEXT) = '' OR a.domain = CAST(?4 AS TEXT)
+        OR CAST(?5 AS TEXT) <> '' AND substr(a.domain, -length(CAST(?5 AS TEXT))) = CAST(?5 AS TEXT))
+    AND (CAST(?6 AS INTEGER) = 0 OR +a.status = CAST(?6 AS INTEGER))
 ORDER BY a.id DESC
-LIMIT ?6
+LIMIT ?7
 `
 
 type AuditOfMailboxParams struct {
@@ -93,6 +98,7 @@ type AuditOfMailboxParams struct {
 	Before  []byte
 	Low     []byte
 	Domain  string
+	Below   string
 	Status  int64
 	Most    int64
 }
@@ -112,6 +118,7 @@ func (q *Queries) AuditOfMailbox(ctx context.Context, arg AuditOfMailboxParams) 
 		arg.Before,
 		arg.Low,
 		arg.Domain,
+		arg.Below,
 		arg.Status,
 		arg.Most,
 	)
@@ -146,11 +153,12 @@ func (q *Queries) AuditOfMailbox(ctx context.Context, arg AuditOfMailboxParams) 
 const AuditOfStatus = `-- name: AuditOfStatus :many
 SELECT a.id, m.id AS mailbox_id, a.domain, a.status, a.reason, a.size
 FROM audit AS a
-JOIN mailboxes AS m ON m.n = a.mailbox
+CROSS JOIN mailboxes AS m ON m.n = a.mailbox
 WHERE a.status = ?1 AND a.status <> 2 AND a.id < ?2 AND a.id >= ?3
-    AND (CAST(?4 AS TEXT) = '' OR a.domain = CAST(?4 AS TEXT))
+    AND (CAST(?4 AS TEXT) = '' OR a.domain = CAST(?4 AS TEXT)
+        OR CAST(?5 AS TEXT) <> '' AND substr(a.domain, -length(CAST(?5 AS TEXT))) = CAST(?5 AS TEXT))
 ORDER BY a.id DESC
-LIMIT ?5
+LIMIT ?6
 `
 
 type AuditOfStatusParams struct {
@@ -158,6 +166,7 @@ type AuditOfStatusParams struct {
 	Before []byte
 	Low    []byte
 	Domain string
+	Below  string
 	Most   int64
 }
 
@@ -177,6 +186,7 @@ func (q *Queries) AuditOfStatus(ctx context.Context, arg AuditOfStatusParams) ([
 		arg.Before,
 		arg.Low,
 		arg.Domain,
+		arg.Below,
 		arg.Most,
 	)
 	if err != nil {
@@ -193,6 +203,266 @@ func (q *Queries) AuditOfStatus(ctx context.Context, arg AuditOfStatusParams) ([
 			&i.Status,
 			&i.Reason,
 			&i.Size,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const DecideEntry = `-- name: DecideEntry :exec
+UPDATE entries
+SET state = ?, attempts = 1
+WHERE mailbox = ? AND pair = ?
+`
+
+type DecideEntryParams struct {
+	State   int64
+	Mailbox int64
+	Pair    []byte
+}
+
+// A failed entry has had one try at least.
+func (q *Queries) DecideEntry(ctx context.Context, arg DecideEntryParams) error {
+	_, err := q.db.ExecContext(ctx, DecideEntry, arg.State, arg.Mailbox, arg.Pair)
+	return err
+}
+
+const DropAudit = `-- name: DropAudit :execrows
+DELETE FROM audit
+WHERE id IN (
+    SELECT a.id
+    FROM audit AS a
+    WHERE a.id < ?1
+    ORDER BY a.id
+    LIMIT ?2)
+`
+
+type DropAuditParams struct {
+	Before []byte
+	Most   int64
+}
+
+func (q *Queries) DropAudit(ctx context.Context, arg DropAuditParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, DropAudit, arg.Before, arg.Most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const EntryOfLine = `-- name: EntryOfLine :one
+SELECT m.id AS mailbox_id, e.mailbox, e.pair, e.state, a.domain, a.size
+FROM audit AS a
+JOIN entries AS e ON e.mailbox = a.mailbox AND e.pair = a.pair
+JOIN mailboxes AS m ON m.n = a.mailbox
+WHERE a.id = ?
+`
+
+type EntryOfLineRow struct {
+	MailboxID []byte
+	Mailbox   int64
+	Pair      []byte
+	State     int64
+	Domain    string
+	Size      int64
+}
+
+// The entry that a line is about, as it is now.
+func (q *Queries) EntryOfLine(ctx context.Context, id []byte) (EntryOfLineRow, error) {
+	row := q.db.QueryRowContext(ctx, EntryOfLine, id)
+	var i EntryOfLineRow
+	err := row.Scan(
+		&i.MailboxID,
+		&i.Mailbox,
+		&i.Pair,
+		&i.State,
+		&i.Domain,
+		&i.Size,
+	)
+	return i, err
+}
+
+const ForgetDigest = `-- name: ForgetDigest :exec
+UPDATE schedule
+SET digest = NULL
+WHERE mailbox = ?
+`
+
+// The next pass looks at every message again.
+func (q *Queries) ForgetDigest(ctx context.Context, mailbox int64) error {
+	_, err := q.db.ExecContext(ctx, ForgetDigest, mailbox)
+	return err
+}
+
+const Standing = `-- name: Standing :many
+SELECT m.id, CAST(2 AS INTEGER) AS state, t.messages, t.octets
+FROM totals AS t
+JOIN mailboxes AS m ON m.n = t.mailbox
+UNION ALL
+SELECT m.id, e.state, count(*) AS messages, CAST(0 AS INTEGER) AS octets
+FROM entries AS e
+JOIN mailboxes AS m ON m.n = e.mailbox
+WHERE e.state <> 2
+GROUP BY m.n, e.state
+`
+
+type StandingRow struct {
+	ID       []byte
+	State    int64
+	Messages int64
+	Octets   int64
+}
+
+// How the messages of each mailbox stand: those that are in Gmail are counted as
+// they come, the others are looked up.
+func (q *Queries) Standing(ctx context.Context) ([]StandingRow, error) {
+	rows, err := q.db.QueryContext(ctx, Standing)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []StandingRow
+	for rows.Next() {
+		var i StandingRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.State,
+			&i.Messages,
+			&i.Octets,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const StepAll = `-- name: StepAll :one
+
+SELECT id
+FROM audit
+WHERE id < ?1 AND id >= ?2
+ORDER BY id DESC
+LIMIT 1 OFFSET ?3
+`
+
+type StepAllParams struct {
+	Before []byte
+	Low    []byte
+	Lines  int64
+}
+
+// Where a look at so many lines ends: what no index finds is looked for in
+// steps, between which others get their turn.
+func (q *Queries) StepAll(ctx context.Context, arg StepAllParams) ([]byte, error) {
+	row := q.db.QueryRowContext(ctx, StepAll, arg.Before, arg.Low, arg.Lines)
+	var id []byte
+	err := row.Scan(&id)
+	return id, err
+}
+
+const StepOfMailbox = `-- name: StepOfMailbox :one
+SELECT id
+FROM audit
+WHERE mailbox = ?1 AND id < ?2 AND id >= ?3
+ORDER BY id DESC
+LIMIT 1 OFFSET ?4
+`
+
+type StepOfMailboxParams struct {
+	Mailbox int64
+	Before  []byte
+	Low     []byte
+	Lines   int64
+}
+
+func (q *Queries) StepOfMailbox(ctx context.Context, arg StepOfMailboxParams) ([]byte, error) {
+	row := q.db.QueryRowContext(ctx, StepOfMailbox,
+		arg.Mailbox,
+		arg.Before,
+		arg.Low,
+		arg.Lines,
+	)
+	var id []byte
+	err := row.Scan(&id)
+	return id, err
+}
+
+const StepOfStatus = `-- name: StepOfStatus :one
+SELECT id
+FROM audit
+WHERE status = ?1 AND status <> 2 AND id < ?2 AND id >= ?3
+ORDER BY id DESC
+LIMIT 1 OFFSET ?4
+`
+
+type StepOfStatusParams struct {
+	Status int64
+	Before []byte
+	Low    []byte
+	Lines  int64
+}
+
+func (q *Queries) StepOfStatus(ctx context.Context, arg StepOfStatusParams) ([]byte, error) {
+	row := q.db.QueryRowContext(ctx, StepOfStatus,
+		arg.Status,
+		arg.Before,
+		arg.Low,
+		arg.Lines,
+	)
+	var id []byte
+	err := row.Scan(&id)
+	return id, err
+}
+
+const Tally = `-- name: Tally :many
+SELECT mailbox, status, count(*) AS messages, CAST(sum(size) AS INTEGER) AS octets
+FROM audit
+WHERE id >= ?1 AND id < ?2
+GROUP BY mailbox, status
+`
+
+type TallyParams struct {
+	Low    []byte
+	Before []byte
+}
+
+type TallyRow struct {
+	Mailbox  int64
+	Status   int64
+	Messages int64
+	Octets   int64
+}
+
+// A range of ids is a range of time: only its lines are read.
+func (q *Queries) Tally(ctx context.Context, arg TallyParams) ([]TallyRow, error) {
+	rows, err := q.db.QueryContext(ctx, Tally, arg.Low, arg.Before)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TallyRow
+	for rows.Next() {
+		var i TallyRow
+		if err := rows.Scan(
+			&i.Mailbox,
+			&i.Status,
+			&i.Messages,
+			&i.Octets,
 		); err != nil {
 			return nil, err
 		}

@@ -79,6 +79,23 @@ func (q *Queries) Claims(ctx context.Context, mailbox int64) ([]ClaimsRow, error
 	return items, nil
 }
 
+const CountImported = `-- name: CountImported :exec
+INSERT INTO totals (mailbox, messages, octets)
+VALUES (?, 1, ?)
+ON CONFLICT (mailbox) DO UPDATE
+SET messages = totals.messages + 1, octets = totals.octets + excluded.octets
+`
+
+type CountImportedParams struct {
+	Mailbox int64
+	Octets  int64
+}
+
+func (q *Queries) CountImported(ctx context.Context, arg CountImportedParams) error {
+	_, err := q.db.ExecContext(ctx, CountImported, arg.Mailbox, arg.Octets)
+	return err
+}
+
 const DropClaim = `-- name: DropClaim :exec
 DELETE FROM claims
 WHERE mailbox = ? AND pair = ?
@@ -205,8 +222,8 @@ func (q *Queries) FailedTries(ctx context.Context, arg FailedTriesParams) (int64
 }
 
 const InsertAudit = `-- name: InsertAudit :exec
-INSERT INTO audit (id, mailbox, domain, status, reason, size)
-VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO audit (id, mailbox, domain, status, reason, size, pair)
+VALUES (?, ?, ?, ?, ?, ?, nullif(CAST(? AS BLOB), x''))
 `
 
 type InsertAuditParams struct {
@@ -216,6 +233,7 @@ type InsertAuditParams struct {
 	Status  int64
 	Reason  string
 	Size    int64
+	Column7 []byte
 }
 
 func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error {
@@ -226,6 +244,7 @@ func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error 
 		arg.Status,
 		arg.Reason,
 		arg.Size,
+		arg.Column7,
 	)
 	return err
 }

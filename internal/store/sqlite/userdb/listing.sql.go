@@ -9,6 +9,56 @@ import (
 	"context"
 )
 
+const EntriesAfter = `-- name: EntriesAfter :many
+SELECT pair, state, absent, attempts
+FROM entries
+WHERE mailbox = ?1 AND pair > ?2
+ORDER BY pair
+LIMIT ?3
+`
+
+type EntriesAfterParams struct {
+	Mailbox int64
+	Last    []byte
+	Most    int64
+}
+
+type EntriesAfterRow struct {
+	Pair     []byte
+	State    int64
+	Absent   int64
+	Attempts int64
+}
+
+// The next entries after a pair, for an export.
+func (q *Queries) EntriesAfter(ctx context.Context, arg EntriesAfterParams) ([]EntriesAfterRow, error) {
+	rows, err := q.db.QueryContext(ctx, EntriesAfter, arg.Mailbox, arg.Last, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EntriesAfterRow
+	for rows.Next() {
+		var i EntriesAfterRow
+		if err := rows.Scan(
+			&i.Pair,
+			&i.State,
+			&i.Absent,
+			&i.Attempts,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const MarkClaim = `-- name: MarkClaim :exec
 UPDATE claims
 SET absent = ?
@@ -40,6 +90,23 @@ type MarkEntryParams struct {
 
 func (q *Queries) MarkEntry(ctx context.Context, arg MarkEntryParams) error {
 	_, err := q.db.ExecContext(ctx, MarkEntry, arg.Absent, arg.Mailbox, arg.Pair)
+	return err
+}
+
+const MoveLines = `-- name: MoveLines :exec
+UPDATE audit
+SET pair = ?1
+WHERE mailbox = ?2 AND pair = ?3
+`
+
+type MoveLinesParams struct {
+	New     []byte
+	Mailbox int64
+	Old     []byte
+}
+
+func (q *Queries) MoveLines(ctx context.Context, arg MoveLinesParams) error {
+	_, err := q.db.ExecContext(ctx, MoveLines, arg.New, arg.Mailbox, arg.Old)
 	return err
 }
 

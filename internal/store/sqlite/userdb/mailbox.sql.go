@@ -191,6 +191,40 @@ func (q *Queries) MailboxNumber(ctx context.Context, id []byte) (int64, error) {
 	return n, err
 }
 
+const MailboxNumbers = `-- name: MailboxNumbers :many
+SELECT n, id
+FROM mailboxes
+ORDER BY n
+`
+
+type MailboxNumbersRow struct {
+	N  int64
+	ID []byte
+}
+
+func (q *Queries) MailboxNumbers(ctx context.Context) ([]MailboxNumbersRow, error) {
+	rows, err := q.db.QueryContext(ctx, MailboxNumbers)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MailboxNumbersRow
+	for rows.Next() {
+		var i MailboxNumbersRow
+		if err := rows.Scan(&i.N, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const Mailboxes = `-- name: Mailboxes :many
 SELECT n, id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import, history, since, newest_first, poll_every, created
 FROM mailboxes

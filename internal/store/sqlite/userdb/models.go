@@ -11,6 +11,7 @@ type Audit struct {
 	Status  int64
 	Reason  string
 	Size    int64
+	Pair    []byte
 }
 
 type Claim struct {
@@ -42,10 +43,9 @@ type Fence struct {
 
 type Grant struct {
 	One          int64
+	Status       string
 	RefreshToken []byte
 	Scopes       string
-	Email        []byte
-	Sub          []byte
 	GrantedAt    int64
 }
 
@@ -71,6 +71,28 @@ type Mailbox struct {
 	Created     int64
 }
 
+type Person struct {
+	One   int64
+	Email []byte
+	Sub   []byte
+}
+
+type Profile struct {
+	One      int64
+	Created  int64
+	Locale   string
+	TimeZone string
+	Notices  string
+}
+
+type Request struct {
+	Key      []byte
+	Request  []byte
+	At       int64
+	Status   int64
+	Resource string
+}
+
 type Schedule struct {
 	Mailbox         int64
 	Phase           int64
@@ -88,4 +110,10 @@ type Schedule struct {
 	BacklogMessages int64
 	BacklogBytes    int64
 	BacklogEta      int64
+}
+
+type Total struct {
+	Mailbox  int64
+	Messages int64
+	Octets   int64
 }

@@ -14,18 +14,26 @@ SELECT
     (SELECT count(*) FROM mailboxes) AS mailboxes,
     (SELECT count(*) FROM schedule) AS schedule,
     (SELECT count(*) FROM entries) AS entries,
+    (SELECT count(*) FROM totals) AS totals,
     (SELECT count(*) FROM claims) AS claims,
     (SELECT count(*) FROM audit) AS audit,
-    (SELECT count(*) FROM grants) AS grants
+    (SELECT count(*) FROM grants) AS grants,
+    (SELECT count(*) FROM person) AS person,
+    (SELECT count(*) FROM profile) AS profile,
+    (SELECT count(*) FROM requests) AS requests
 `
 
 type CountRowsRow struct {
 	Mailboxes int64
 	Schedule  int64
 	Entries   int64
+	Totals    int64
 	Claims    int64
 	Audit     int64
 	Grants    int64
+	Person    int64
+	Profile   int64
+	Requests  int64
 }
 
 func (q *Queries) CountRows(ctx context.Context) (CountRowsRow, error) {
@@ -35,9 +43,13 @@ func (q *Queries) CountRows(ctx context.Context) (CountRowsRow, error) {
 		&i.Mailboxes,
 		&i.Schedule,
 		&i.Entries,
+		&i.Totals,
 		&i.Claims,
 		&i.Audit,
 		&i.Grants,
+		&i.Person,
+		&i.Profile,
+		&i.Requests,
 	)
 	return i, err
 }
@@ -101,6 +113,19 @@ WHERE mailbox = ?
 
 func (q *Queries) WipeSchedule(ctx context.Context, mailbox int64) (int64, error) {
 	result, err := q.db.ExecContext(ctx, WipeSchedule, mailbox)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const WipeTotals = `-- name: WipeTotals :execrows
+DELETE FROM totals
+WHERE mailbox = ?
+`
+
+func (q *Queries) WipeTotals(ctx context.Context, mailbox int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, WipeTotals, mailbox)
 	if err != nil {
 		return 0, err
 	}

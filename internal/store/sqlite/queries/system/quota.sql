@@ -21,3 +21,9 @@ WHERE day < ?;
 -- name: DropQuotaUserDays :exec
 DELETE FROM quota_user_day
 WHERE day < ?;
+
+-- name: QuotaOfUser :many
+SELECT day, bytes
+FROM quota_user_day
+WHERE user_id = ?
+ORDER BY day;

@@ -14,6 +14,11 @@ SELECT phase, until, every
 FROM wheel
 WHERE user_id = ? AND mailbox_id = ?;
 
+-- name: Registered :one
+SELECT lane, phase, until, every, dirty
+FROM wheel
+WHERE user_id = ? AND mailbox_id = ?;
+
 -- name: Reschedule :execrows
 UPDATE wheel
 SET phase = ?, until = ?, every = ?

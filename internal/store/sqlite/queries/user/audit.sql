@@ -1,13 +1,15 @@
 -- Pages of the audit log, newest first: everything older than before, of which
--- low is the oldest id wanted. An empty domain means any. Each filter that has
--- an index has its own statement, so that none of them reads the whole log.
+-- low is the oldest id wanted. An empty domain means any; below, if not empty, is
+-- what those below it end with. Each filter that has an index has its own
+-- statement. CROSS JOIN keeps the log as the outer loop: it is in order already.
 
 -- name: AuditAll :many
 SELECT a.id, m.id AS mailbox_id, a.domain, a.status, a.reason, a.size
 FROM audit AS a
-JOIN mailboxes AS m ON m.n = a.mailbox
+CROSS JOIN mailboxes AS m ON m.n = a.mailbox
 WHERE a.id < sqlc.arg(before) AND a.id >= sqlc.arg(low)
-    AND (CAST(sqlc.arg(domain) AS TEXT) = '' OR a.domain = CAST(sqlc.arg(domain) AS TEXT))
+    AND (CAST(sqlc.arg(domain) AS TEXT) = '' OR a.domain = CAST(sqlc.arg(domain) AS TEXT)
+        OR CAST(sqlc.arg(below) AS TEXT) <> '' AND substr(a.domain, -length(CAST(sqlc.arg(below) AS TEXT))) = CAST(sqlc.arg(below) AS TEXT))
     AND (CAST(sqlc.arg(status) AS INTEGER) = 0 OR +a.status = CAST(sqlc.arg(status) AS INTEGER))
 ORDER BY a.id DESC
 LIMIT sqlc.arg(most);
@@ -15,9 +17,10 @@ LIMIT sqlc.arg(most);
 -- name: AuditOfMailbox :many
 SELECT a.id, m.id AS mailbox_id, a.domain, a.status, a.reason, a.size
 FROM audit AS a
-JOIN mailboxes AS m ON m.n = a.mailbox
+CROSS JOIN mailboxes AS m ON m.n = a.mailbox
 WHERE a.mailbox = sqlc.arg(mailbox) AND a.id < sqlc.arg(before) AND a.id >= sqlc.arg(low)
-    AND (CAST(sqlc.arg(domain) AS TEXT) = '' OR a.domain = CAST(sqlc.arg(domain) AS TEXT))
+    AND (CAST(sqlc.arg(domain) AS TEXT) = '' OR a.domain = CAST(sqlc.arg(domain) AS TEXT)
+        OR CAST(sqlc.arg(below) AS TEXT) <> '' AND substr(a.domain, -length(CAST(sqlc.arg(below) AS TEXT))) = CAST(sqlc.arg(below) AS TEXT))
     AND (CAST(sqlc.arg(status) AS INTEGER) = 0 OR +a.status = CAST(sqlc.arg(status) AS INTEGER))
 ORDER BY a.id DESC
 LIMIT sqlc.arg(most);
@@ -26,8 +29,82 @@ LIMIT sqlc.arg(most);
 -- name: AuditOfStatus :many
 SELECT a.id, m.id AS mailbox_id, a.domain, a.status, a.reason, a.size
 FROM audit AS a
-JOIN mailboxes AS m ON m.n = a.mailbox
+CROSS JOIN mailboxes AS m ON m.n = a.mailbox
 WHERE a.status = sqlc.arg(status) AND a.status <> 2 AND a.id < sqlc.arg(before) AND a.id >= sqlc.arg(low)
-    AND (CAST(sqlc.arg(domain) AS TEXT) = '' OR a.domain = CAST(sqlc.arg(domain) AS TEXT))
+    AND (CAST(sqlc.arg(domain) AS TEXT) = '' OR a.domain = CAST(sqlc.arg(domain) AS TEXT)
+        OR CAST(sqlc.arg(below) AS TEXT) <> '' AND substr(a.domain, -length(CAST(sqlc.arg(below) AS TEXT))) = CAST(sqlc.arg(below) AS TEXT))
 ORDER BY a.id DESC
 LIMIT sqlc.arg(most);
+
+-- Where a look at so many lines ends: what no index finds is looked for in
+-- steps, between which others get their turn.
+
+-- name: StepAll :one
+SELECT id
+FROM audit
+WHERE id < sqlc.arg(before) AND id >= sqlc.arg(low)
+ORDER BY id DESC
+LIMIT 1 OFFSET sqlc.arg(lines);
+
+-- name: StepOfMailbox :one
+SELECT id
+FROM audit
+WHERE mailbox = sqlc.arg(mailbox) AND id < sqlc.arg(before) AND id >= sqlc.arg(low)
+ORDER BY id DESC
+LIMIT 1 OFFSET sqlc.arg(lines);
+
+-- name: StepOfStatus :one
+SELECT id
+FROM audit
+WHERE status = sqlc.arg(status) AND status <> 2 AND id < sqlc.arg(before) AND id >= sqlc.arg(low)
+ORDER BY id DESC
+LIMIT 1 OFFSET sqlc.arg(lines);
+
+-- A range of ids is a range of time: only its lines are read.
+-- name: Tally :many
+SELECT mailbox, status, count(*) AS messages, CAST(sum(size) AS INTEGER) AS octets
+FROM audit
+WHERE id >= sqlc.arg(low) AND id < sqlc.arg(before)
+GROUP BY mailbox, status;
+
+-- name: DropAudit :execrows
+DELETE FROM audit
+WHERE id IN (
+    SELECT a.id
+    FROM audit AS a
+    WHERE a.id < sqlc.arg(before)
+    ORDER BY a.id
+    LIMIT sqlc.arg(most));
+
+-- How the messages of each mailbox stand: those that are in Gmail are counted as
+-- they come, the others are looked up.
+-- name: Standing :many
+SELECT m.id, CAST(2 AS INTEGER) AS state, t.messages, t.octets
+FROM totals AS t
+JOIN mailboxes AS m ON m.n = t.mailbox
+UNION ALL
+SELECT m.id, e.state, count(*) AS messages, CAST(0 AS INTEGER) AS octets
+FROM entries AS e
+JOIN mailboxes AS m ON m.n = e.mailbox
+WHERE e.state <> 2
+GROUP BY m.n, e.state;
+
+-- The entry that a line is about, as it is now.
+-- name: EntryOfLine :one
+SELECT m.id AS mailbox_id, e.mailbox, e.pair, e.state, a.domain, a.size
+FROM audit AS a
+JOIN entries AS e ON e.mailbox = a.mailbox AND e.pair = a.pair
+JOIN mailboxes AS m ON m.n = a.mailbox
+WHERE a.id = ?;
+
+-- A failed entry has had one try at least.
+-- name: DecideEntry :exec
+UPDATE entries
+SET state = ?, attempts = 1
+WHERE mailbox = ? AND pair = ?;
+
+-- The next pass looks at every message again.
+-- name: ForgetDigest :exec
+UPDATE schedule
+SET digest = NULL
+WHERE mailbox = ?;

@@ -80,8 +80,14 @@ SET state = excluded.state, absent = 0, attempts = entries.attempts + excluded.a
 WHERE entries.state = 6;
 
 -- name: InsertAudit :exec
-INSERT INTO audit (id, mailbox, domain, status, reason, size)
-VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO audit (id, mailbox, domain, status, reason, size, pair)
+VALUES (?, ?, ?, ?, ?, ?, nullif(CAST(? AS BLOB), x''));
+
+-- name: CountImported :exec
+INSERT INTO totals (mailbox, messages, octets)
+VALUES (?, 1, ?)
+ON CONFLICT (mailbox) DO UPDATE
+SET messages = totals.messages + 1, octets = totals.octets + excluded.octets;
 
 -- name: ClaimedSession :one
 SELECT session

@@ -21,3 +21,16 @@ WHERE NOT EXISTS (
     FROM claims AS c
     WHERE c.mailbox = sqlc.arg(mailbox) AND c.pair = sqlc.arg(pair))
 ON CONFLICT (mailbox, pair) DO NOTHING;
+
+-- name: MoveLines :exec
+UPDATE audit
+SET pair = sqlc.arg(new)
+WHERE mailbox = sqlc.arg(mailbox) AND pair = sqlc.arg(old);
+
+-- The next entries after a pair, for an export.
+-- name: EntriesAfter :many
+SELECT pair, state, absent, attempts
+FROM entries
+WHERE mailbox = sqlc.arg(mailbox) AND pair > sqlc.arg(last)
+ORDER BY pair
+LIMIT sqlc.arg(most);

@@ -49,3 +49,8 @@ UPDATE schedule
 SET phase = ?, until = ?, every = ?, code = ?, detail = ?, help = ?, class = ?, failures = ?, failing_since = ?,
     floor = ?, last_sync = ?, digest = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?
 WHERE mailbox = (SELECT n FROM mailboxes WHERE id = sqlc.arg(id));
+
+-- name: MailboxNumbers :many
+SELECT n, id
+FROM mailboxes
+ORDER BY n;

@@ -14,6 +14,10 @@ WHERE mailbox = ?;
 DELETE FROM schedule
 WHERE mailbox = ?;
 
+-- name: WipeTotals :execrows
+DELETE FROM totals
+WHERE mailbox = ?;
+
 -- name: WipeMailbox :execrows
 DELETE FROM mailboxes
 WHERE n = ?;
@@ -23,6 +27,10 @@ SELECT
     (SELECT count(*) FROM mailboxes) AS mailboxes,
     (SELECT count(*) FROM schedule) AS schedule,
     (SELECT count(*) FROM entries) AS entries,
+    (SELECT count(*) FROM totals) AS totals,
     (SELECT count(*) FROM claims) AS claims,
     (SELECT count(*) FROM audit) AS audit,
-    (SELECT count(*) FROM grants) AS grants;
+    (SELECT count(*) FROM grants) AS grants,
+    (SELECT count(*) FROM person) AS person,
+    (SELECT count(*) FROM profile) AS profile,
+    (SELECT count(*) FROM requests) AS requests;

@@ -1,0 +1,111 @@
+package account
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Export is what is held about a user, decrypted, in words of its own so that
+// it stays readable when the store changes. Two things are streams beside it,
+// since there may be a million of each: the lines of the audit log, and what the
+// ledger remembers (Remembered).
+//
+// What opens something is left out, and LeftOut says so: a copy of it is one
+// more place from which it can be stolen.
+type Export struct {
+	At      time.Time `json:"at"`
+	LeftOut []string  `json:"left_out"`
+
+	User    string      `json:"user_id"`
+	Person  *Person     `json:"google_account"` // nil after a revocation
+	Access  Access      `json:"google_access"`
+	Profile Profile     `json:"profile"`
+	Boxes   []HeldBox   `json:"mailboxes"`
+	Logins  []HeldLogin `json:"sessions"`
+	Tokens  []HeldToken `json:"tokens"`
+	Uploads []HeldClaim `json:"uploads_under_way"`
+	Days    []HeldDay   `json:"bytes_sent_by_day"` // what Gmail's budget of a week has been used for
+	Asked   []HeldAsk   `json:"repeatable_requests"`
+}
+
+// LeftOut is what an Export has not got.
+func LeftOut() []string {
+	return []string{
+		"mailbox passwords, Google's refresh token, upload session addresses: sealed, and given to nobody",
+		"session cookies, API tokens, idempotency keys, requests: only keyed hashes of them are kept",
+		"keys, and the hashes under which a user is looked up",
+		"receipts of earlier deletions: they belong to nobody",
+	}
+}
+
+// HeldBox is a mailbox.
+type HeldBox struct {
+	ID          string         `json:"id"`
+	Name        string         `json:"name"`
+	Protocol    string         `json:"protocol"`
+	Host        string         `json:"host"`
+	Port        int            `json:"port"`
+	Security    string         `json:"security"`
+	Username    string         `json:"username"`
+	HasPassword bool           `json:"has_password"`
+	Folders     []Folder       `json:"folders"`
+	Label       string         `json:"label"`
+	Archive     bool           `json:"archive"`
+	AfterImport string         `json:"after_import"`
+	History     string         `json:"history"`
+	Since       time.Time      `json:"since,omitzero"`
+	NewestFirst bool           `json:"newest_first"`
+	PollEvery   string         `json:"poll_every"`
+	Created     time.Time      `json:"created_at"`
+	State       map[string]any `json:"state"`    // what is remembered between two syncs
+	Messages    map[string]any `json:"messages"` // how many, by what became of them
+}
+
+// HeldLogin is a web session.
+type HeldLogin struct {
+	ID       string    `json:"id"`
+	Client   string    `json:"client"`
+	Created  time.Time `json:"created_at"`
+	LastSeen time.Time `json:"last_seen_at"`
+}
+
+// HeldToken is an API token.
+type HeldToken struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Scopes   []string  `json:"scopes"`
+	Created  time.Time `json:"created_at"`
+	Expires  time.Time `json:"expires_at"`
+	LastUsed time.Time `json:"last_used_at,omitzero"`
+}
+
+// HeldClaim is a message on its way.
+type HeldClaim struct {
+	Mailbox string          `json:"mailbox_id"`
+	At      time.Time       `json:"at"`
+	Domain  string          `json:"sender_domain"`
+	Size    int64           `json:"size"`
+	Verdict json.RawMessage `json:"verdict"` // of the rules
+}
+
+// HeldDay is a day's use of the budget.
+type HeldDay struct {
+	Day   string `json:"day"`
+	Bytes int64  `json:"bytes"`
+}
+
+// HeldAsk is a request that will not be done twice.
+type HeldAsk struct {
+	At       time.Time `json:"at"`
+	Status   int       `json:"status,omitzero"`
+	Resource string    `json:"resource,omitzero"`
+}
+
+// Remembered is what the ledger has of one message: two keyed hashes, of which
+// nobody can tell what they were made of, and what became of it.
+type Remembered struct {
+	Key      string `json:"key"`
+	Status   string `json:"status"`
+	Absent   bool   `json:"absent"` // from the last listing
+	Attempts int    `json:"attempts"`
+}

@@ -1,0 +1,46 @@
+package account
+
+import (
+	"crypto/rand"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+)
+
+// What a receipt is for.
+const (
+	OfMailbox = "mailbox"
+	OfGrant   = "grant"
+	OfAccount = "account"
+)
+
+// Receipt says what a wipe destroyed. It is kept, and holds nothing about
+// anybody: who has its id may read it, without signing in.
+type Receipt struct {
+	ID           string // unguessable
+	Of           string // OfMailbox, OfGrant, OfAccount
+	At           time.Time
+	Rows         map[string]int64  // by table
+	KeyDestroyed bool              // of a user; of a mailbox: its salt
+	Outside      map[string]string // what others are told: GoogleRevoke -> Pending, Done, Moot
+}
+
+// What others are told after a wipe, and how far that is.
+const (
+	GoogleRevoke = "google_revoke" // Google is told to end the grant
+
+	Pending = "pending"
+	Done    = "done"
+	Moot    = "moot" // the same person has connected again: telling it would end that
+)
+
+// NewReceiptID makes the id of a receipt: 128 random bits and more.
+func NewReceiptID() string { return rand.Text() }
+
+// Errand is something that others are still to be told after a wipe. It
+// outlives the user, with the one secret that it takes, until it is done.
+type Errand struct {
+	Receipt string
+	What    string       // GoogleRevoke
+	Secret  vault.Secret // the refresh token
+}

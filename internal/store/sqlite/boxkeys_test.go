@@ -1,0 +1,33 @@
+package sqlite
+
+import (
+	"testing"
+
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+)
+
+// TestMailboxKeyIsOfUserAndSalt: without either, what is sealed for a mailbox is
+// noise.
+func TestMailboxKeyIsOfUserAndSalt(t *testing.T) {
+	t.Parallel()
+	root := func(b byte) vault.Secret {
+		octets := make([]byte, 32)
+		octets[0] = b
+		return vault.NewSecret(octets)
+	}
+	user := id.New[id.User]()
+	key := vault.NewUserKey(user, root(1))
+	place := vault.Place{Table: "mailboxes", Column: "password", Row: "x", User: user}
+	sealed := newBoxKeys(key, root(2)).sealer.Seal(place, vault.NewSecret("password"))
+	if got, err := newBoxKeys(key, root(2)).sealer.Open(place, sealed); err != nil || got.RevealString() != "password" {
+		t.Errorf("opened with the same key: %v", err)
+	}
+	for name, k := range map[string]*vault.UserKey{
+		"another salt": newBoxKeys(key, root(3)).sealer, "another user's key": newBoxKeys(vault.NewUserKey(user, root(4)), root(2)).sealer, "the user's key alone": key,
+	} {
+		if _, err := k.Open(place, sealed); err == nil {
+			t.Errorf("opened with %s", name)
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/ledger"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/systemdb"
+	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/userdb"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+)
+
+// PutGrant keeps what Google gave. It replaces what was kept before, of which
+// nothing is left in the file and its WAL when this returns. What Google was
+// still to be told of an earlier end is moot: it would end this grant as well.
+func (s *Store) PutGrant(ctx context.Context, user id.User, g account.Grant) error {
+	scopes, err := json.Marshal(append([]string{}, g.Scopes...))
+	if err != nil {
+		return err
+	}
+	row := userdb.PutGrantParams{Status: string(cmp.Or(g.Status, account.Active)), Scopes: string(scopes), GrantedAt: nanos(g.GrantedAt)}
+	if err := s.moot(ctx, user); err != nil {
+		return err
+	}
+	return s.inUser(ctx, user, func(u *userDB) error {
+		if !g.RefreshToken.Empty() {
+			row.RefreshToken = u.key.Seal(u.place("grants", "refresh_token", nil), g.RefreshToken)
+		}
+		person := u.sealPerson(account.Person{Email: g.Email, Sub: g.Sub})
+		err := u.write(ctx, func() error {
+			err := u.q.PutGrant(context.Background(), row)
+			if err == nil && g.Sub != "" {
+				err = u.q.PutPerson(context.Background(), person)
+			}
+			return err
+		})
+		if err == nil {
+			err = u.scrub(ctx)
+		}
+		return err
+	})
+}
+
+// moot takes back what Google is still to be told of a user.
+func (s *Store) moot(ctx context.Context, user id.User) error {
+	moot := int64(0)
+	err := s.system.write(ctx, func() error {
+		subject, err := s.q.SubjectOfUser(context.Background(), user[:])
+		if err == nil {
+			moot, err = s.q.MootErrands(context.Background(), subject)
+		}
+		return none(err)
+	})
+	if err == nil && moot > 0 {
+		err = s.system.scrub(ctx)
+	}
+	return err
+}
+
+// Grant gives what Google gave, or account.ErrNone if there is no token.
+func (s *Store) Grant(ctx context.Context, user id.User) (g account.Grant, err error) {
+	err = s.inUser(ctx, user, func(u *userDB) error {
+		return u.read(ctx, func(ctx context.Context) error {
+			r, err := u.q.GetGrant(ctx)
+			if err == nil && len(r.RefreshToken) == 0 {
+				err = account.ErrNone
+			}
+			if err != nil {
+				return none(err)
+			}
+			g, err = u.grant(r)
+			return err
+		})
+	})
+	return g, err
+}
+
+func (u *userDB) grant(r userdb.GetGrantRow) (g account.Grant, err error) {
+	g = account.Grant{Status: account.Status(r.Status), GrantedAt: instant(r.GrantedAt)}
+	if g.RefreshToken, err = u.key.Open(u.place("grants", "refresh_token", nil), r.RefreshToken); err != nil {
+		return g, err
+	}
+	if len(r.Sub) > 0 {
+		p, err := u.person(r.Email, r.Sub)
+		if err != nil {
+			return g, err
+		}
+		g.Email, g.Sub = p.Email, p.Sub
+	}
+	return g, json.Unmarshal([]byte(r.Scopes), &g.Scopes)
+}
+
+// Access tells where a user's grant stands, without its token.
+func (s *Store) Access(ctx context.Context, user id.User) (a account.Access, err error) {
+	err = s.inUser(ctx, user, func(u *userDB) error {
+		return u.read(ctx, func(ctx context.Context) error {
+			r, err := u.q.GetGrant(ctx)
+			if errors.Is(none(err), account.ErrNone) {
+				a.Status = account.NoGrant
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			a = account.Access{Status: account.Status(r.Status), GrantedAt: instant(r.GrantedAt)}
+			return json.Unmarshal([]byte(r.Scopes), &a.Scopes)
+		})
+	})
+	return a, err
+}
+
+// DropGrant destroys what Google gave: Google has ended it. It may be repeated.
+func (s *Store) DropGrant(ctx context.Context, user id.User) error {
+	_, err := s.dropGrant(ctx, user)
+	return err
+}
+
+// WipeGrant destroys what Google gave: its user wants that. Google is still to
+// be told, which is durable before the token is destroyed.
+func (s *Store) WipeGrant(ctx context.Context, user id.User) (account.Receipt, error) {
+	r := newReceipt(account.OfGrant)
+	g, err := s.Grant(ctx, user)
+	switch {
+	case err == nil:
+		err = s.system.write(ctx, func() error { return s.sendErrand(r.ID, user, g.RefreshToken) })
+	case errors.Is(err, account.ErrNone):
+		_, err = s.Access(ctx, user) // is there such a user?
+	}
+	if err != nil {
+		return account.Receipt{}, err
+	}
+	if r.Rows, err = s.dropGrant(context.WithoutCancel(ctx), user); err != nil {
+		return account.Receipt{}, err
+	}
+	return s.keepReceipt(ctx, r, func(*account.Receipt) error { return nil })
+}
+
+// dropGrant destroys tokens, who the person is to Google, and upload sessions,
+// in one transaction; all of it is gone from the file and its WAL when this
+// returns. The ledger's keys stay, so that who connects again gets nothing
+// twice.
+//
+// What was on its way is doubtful from now on, each with its line in the log:
+// only its session could have told whether Gmail has it. Whoever held the store
+// is fenced, so that no upload begins under a token that is still remembered
+// somewhere, nor ends in a way that nobody asked about.
+func (s *Store) dropGrant(ctx context.Context, user id.User) (rows map[string]int64, err error) {
+	err = s.inUser(ctx, user, func(u *userDB) error {
+		err := u.write(ctx, func() error {
+			return u.alone(func() error {
+				rows, err = u.forgo()
+				return err
+			})
+		})
+		if err == nil {
+			err = u.scrub(ctx)
+		}
+		return err
+	})
+	return rows, err
+}
+
+// grantRevoked is the reason of a line about what was on its way.
+const grantRevoked = "grant_revoked"
+
+func (u *userDB) forgo() (map[string]int64, error) {
+	ctx, rows := context.Background(), map[string]int64{}
+	under, err := u.q.ClaimsForgone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := u.q.DoubtClaims(ctx); err != nil {
+		return nil, err
+	}
+	for _, c := range under {
+		o := ledger.Outcome{Status: mail.Doubtful, Reason: grantRevoked, Domain: c.Domain, Size: c.Size}
+		if err := u.line(c.Mailbox, c.Pair, ledger.Doubtful, o); err != nil {
+			return nil, err
+		}
+	}
+	for _, step := range []struct {
+		table string
+		drop  func(context.Context) (int64, error)
+	}{{"claims", u.q.DropClaims}, {"grants", u.q.RevokeGrant}, {"person", u.q.DropPerson}} {
+		if rows[step.table], err = step.drop(ctx); err != nil {
+			return nil, err
+		}
+	}
+	epoch, err := u.q.TakeOver(ctx)
+	u.epoch = epoch
+	return rows, err
+}
+
+// sendErrand notes that Google is to be told. It is part of a transaction.
+func (s *Store) sendErrand(receipt string, user id.User, token vault.Secret) error {
+	ctx := context.Background()
+	subject, err := s.q.SubjectOfUser(ctx, user[:])
+	if err != nil {
+		return none(err)
+	}
+	return s.q.InsertErrand(ctx, systemdb.InsertErrandParams{
+		Receipt: receipt, What: account.GoogleRevoke, Subject: subject,
+		Secret: s.sealer.Seal(errandPlace(receipt, account.GoogleRevoke), token),
+	})
+}

@@ -1,0 +1,81 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/session"
+	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/userdb"
+)
+
+// requestKey is what an idempotency key is kept as. The rows are in the user's
+// database and go with it.
+func (s *Store) requestKey(user id.User, key string) []byte {
+	h := s.index.Index("request_key", string(user[:])+key)
+	return h[:]
+}
+
+// StartRequest takes an idempotency key for a request. done: it was answered
+// before, so. Else the caller answers it, then calls FinishRequest or
+// AbandonRequest. ErrMismatch, ErrInFlight.
+func (s *Store) StartRequest(ctx context.Context, user id.User, key string, what []byte) (a session.Answer, done bool, err error) {
+	k, sum := s.requestKey(user, key), s.index.Index("request", string(user[:])+string(what))
+	err = s.inUser(ctx, user, func(u *userDB) error {
+		return u.write(ctx, func() error {
+			now := time.Now()
+			if _, err := u.q.DropRequests(context.Background(), now.Add(-session.KeepRequests).UnixNano()); err != nil {
+				return err
+			}
+			r, err := u.q.GetRequest(context.Background(), k)
+			err = none(err)
+			a, done = session.Answer{Status: int(r.Status), Resource: r.Resource}, err == nil && r.Status != 0
+			switch {
+			case errors.Is(err, account.ErrNone), err == nil && !done && now.UnixNano()-r.At >= int64(session.InFlight):
+				return u.q.StartRequest(context.Background(), userdb.StartRequestParams{Key: k, Request: sum[:], At: now.UnixNano()})
+			case err != nil:
+				return err
+			case !bytes.Equal(r.Request, sum[:]):
+				return session.ErrMismatch
+			case !done:
+				return session.ErrInFlight
+			}
+			return nil
+		})
+	})
+	if err != nil || !done {
+		return session.Answer{}, false, noSession(err)
+	}
+	return a, true, nil
+}
+
+// FinishRequest remembers how a request was answered.
+func (s *Store) FinishRequest(ctx context.Context, user id.User, key string, a session.Answer) error {
+	p := userdb.FinishRequestParams{Status: int64(a.Status), Resource: a.Resource, Key: s.requestKey(user, key)}
+	return noSession(s.inUser(ctx, user, func(u *userDB) error {
+		return u.write(ctx, func() error { return noneOf(u.q.FinishRequest(context.Background(), p)) })
+	}))
+}
+
+// AbandonRequest gives a key back: nothing has come of its request.
+func (s *Store) AbandonRequest(ctx context.Context, user id.User, key string) error {
+	k := s.requestKey(user, key)
+	return noSession(s.inUser(ctx, user, func(u *userDB) error {
+		return u.write(ctx, func() error { return u.q.AbandonRequest(context.Background(), k) })
+	}))
+}
+
+// DropRequests forgets a user's requests from a day ago. StartRequest does so
+// too; this is for users who make none.
+func (s *Store) DropRequests(ctx context.Context, user id.User) error {
+	before := time.Now().Add(-session.KeepRequests).UnixNano()
+	return noSession(s.inUser(ctx, user, func(u *userDB) error {
+		return u.write(ctx, func() error {
+			_, err := u.q.DropRequests(context.Background(), before)
+			return err
+		})
+	}))
+}
