@@ -1,0 +1,125 @@
+package server
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/smtp-sync/smtp-sync/actors"
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/audit"
+	"github.com/smtp-sync/smtp-sync/internal/discover"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/oauth"
+	"github.com/smtp-sync/smtp-sync/internal/probe"
+	"github.com/smtp-sync/smtp-sync/internal/schedule"
+	"github.com/smtp-sync/smtp-sync/internal/session"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+	"github.com/smtp-sync/smtp-sync/server/api"
+)
+
+// What the handlers need of the rest of the program. All of it may be used by
+// many goroutines at once, and nothing of it answers one user with another's:
+// what is not his is ErrNone. An error that is a *mail.Fault is shown; any
+// other is "internal error" outside and goes to the operator's log.
+
+// Sessions proves who calls (package session).
+type Sessions interface {
+	BeginSession(ctx context.Context, user id.User, client string, replaces vault.Secret) (session.Session, vault.Secret, error)
+	FindSession(ctx context.Context, cookie vault.Secret) (session.Session, error)
+	Sessions(ctx context.Context, user id.User) ([]session.Session, error)
+	EndSession(ctx context.Context, user id.User, s session.ID) error
+
+	IssueToken(ctx context.Context, user id.User, n session.NewToken) (session.Token, vault.Secret, error)
+	FindToken(ctx context.Context, text vault.Secret) (session.Token, error)
+	Tokens(ctx context.Context, user id.User) ([]session.Token, error)
+	RevokeToken(ctx context.Context, user id.User, t session.TokenID) error
+
+	StartRequest(ctx context.Context, user id.User, key string, what []byte) (a session.Answer, done bool, err error)
+	FinishRequest(ctx context.Context, user id.User, key string, a session.Answer) error
+	AbandonRequest(ctx context.Context, user id.User, key string) error
+}
+
+// Accounts is who there is and what they have (package account).
+type Accounts interface {
+	// SignIn finds the user of a person, or makes one if the rule lets it.
+	SignIn(ctx context.Context, p account.Person, rule account.SignUp) (account.User, error)
+	// Person is who a user is to Google; account.ErrNone after a revocation.
+	Person(ctx context.Context, user id.User) (account.Person, error)
+	Profile(ctx context.Context, user id.User) (account.Profile, error)
+	SetProfile(ctx context.Context, user id.User, p account.Profile) error
+
+	Mailboxes(ctx context.Context, user id.User) ([]account.Mailbox, error)
+	Mailbox(ctx context.Context, user id.User, box id.Mailbox) (account.Mailbox, error)
+	// EnsureMailbox makes a mailbox, or gives the one of the same identity.
+	EnsureMailbox(ctx context.Context, user id.User, box account.Mailbox) (account.Mailbox, error)
+	UpdateMailbox(ctx context.Context, user id.User, box account.Mailbox) error
+
+	Access(ctx context.Context, user id.User) (account.Access, error)
+	PutGrant(ctx context.Context, user id.User, g account.Grant) error
+
+	WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (account.Receipt, error)
+	WipeGrant(ctx context.Context, user id.User) (account.Receipt, error)
+	WipeUser(ctx context.Context, user id.User) (account.Receipt, error)
+	Receipt(ctx context.Context, receipt string) (account.Receipt, error)
+}
+
+// Books is what became of messages (package audit).
+type Books interface {
+	List(ctx context.Context, user id.User, f audit.Filter, cursor string, limit int) (audit.Page, error)
+	// Tallies counts since the beginning, by mailbox.
+	Tallies(ctx context.Context, user id.User) (map[id.Mailbox]audit.Tally, error)
+	Stats(ctx context.Context, user id.User, w audit.Window) (audit.Stats, error)
+}
+
+// Asker asks listing, ledger, rules and Gmail about the mail of a day.
+type Asker interface {
+	Why(ctx context.Context, user id.User, box account.Mailbox, f audit.Filter) ([]api.Clue, error)
+}
+
+// Usage is what a user has used up today of the octets that Gmail takes.
+type Usage func(ctx context.Context, user id.User) (int64, error)
+
+// Schedules is the stored side of a mailbox's state (package schedule).
+type Schedules interface {
+	Schedule(ctx context.Context, user id.User, box id.Mailbox) (schedule.State, error)
+	// Registered gives a mailbox as the engine wants it.
+	Registered(ctx context.Context, user id.User, box id.Mailbox) (schedule.Registered, error)
+}
+
+// Engine works on mailboxes (actors.Engine).
+type Engine interface {
+	Register(r schedule.Registered)
+	SyncNow(ctx context.Context, user id.User, box id.Mailbox) error
+	Pause(ctx context.Context, user id.User, box id.Mailbox) error
+	Resume(ctx context.Context, user id.User, box id.Mailbox) error
+	Forget(ctx context.Context, user id.User, box id.Mailbox) error
+	StopUser(ctx context.Context, user id.User) error
+	UserChanged(user id.User)
+	Status(user id.User, box id.Mailbox) (actors.Status, bool)
+	Watch() (<-chan actors.Change, func())
+}
+
+// Finder finds ways to a mailbox (discover.Finder).
+type Finder interface {
+	Find(ctx context.Context, address string) ([]discover.Candidate, error)
+}
+
+// Prober tries what a definition leads to (probe.Prober). What is wrong with
+// the connection is in the Result; an error is a wrong input, or that there
+// were too many failed logins.
+type Prober interface {
+	Test(ctx context.Context, user id.User, box account.Mailbox, told func(probe.Step)) (probe.Result, error)
+}
+
+// Google is where people sign in (oauth.Visits and oauth.Provider). Sessions
+// know a person by the text of his user id: Ask.Person and the last argument
+// of End are that.
+type Google interface {
+	Begin(ctx context.Context, a oauth.Ask) (address, cookie string, err error)
+	End(ctx context.Context, cookie string, query url.Values, person string) (oauth.Ask, oauth.Grant, error)
+	AuthOrigin(ctx context.Context) (string, error)
+}
+
+// Deliveries takes Google's security events (risc.Receiver): what to answer,
+// and why for the log.
+type Deliveries func(ctx context.Context, contentType string, body []byte) (status int, answer []byte, err error)

@@ -1,0 +1,217 @@
+// Package servertest is a world for the HTTP side: the memory twins of the
+// stores, and doubles of the engine, of Google's sign-in and of the mail
+// servers, which do what they are told and remember what they were asked.
+package servertest
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/audit"
+	"github.com/smtp-sync/smtp-sync/internal/discover"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/probe"
+	"github.com/smtp-sync/smtp-sync/internal/session"
+	"github.com/smtp-sync/smtp-sync/internal/telemetry"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+	"github.com/smtp-sync/smtp-sync/server"
+	"github.com/smtp-sync/smtp-sync/server/api"
+)
+
+// World is everything around the service.
+type World struct {
+	Accounts Accounts
+	Sessions session.Memory
+	Books    Books
+	Engine   Engine
+	Google   Google
+
+	// Found, Tried and Clues are what discovery, the connection test and why
+	// answer with; Failed is the error of the first two.
+	Found  []discover.Candidate
+	Tried  probe.Result
+	Clues  []api.Clue
+	Failed error
+	Panics any // not nil: discovery panics with it
+	Used   int64
+
+	Ready bool
+	log   logBuffer
+}
+
+// New makes a world in which nothing is.
+func New() *World {
+	w := &World{Ready: true, Tried: probe.Result{OK: true, Steps: []probe.Step{{Name: "dns", OK: true}}, Folders: []probe.Folder{}}}
+	w.Accounts.sessions = &w.Sessions
+	w.Books.accounts = &w.Accounts
+	w.Engine.world = w
+	return w
+}
+
+// Options gives what the service is made of.
+func (w *World) Options() server.Options {
+	return server.Options{
+		PublicURL: "https://mail.example.org", Key: vault.NewSecret(bytes.Repeat([]byte("k"), 32)),
+		Sessions: &w.Sessions, Accounts: &w.Accounts, Books: &w.Books, Asker: w, Usage: w.usage, Schedules: &w.Engine, Engine: &w.Engine,
+		Finder: w, Prober: w, Google: &w.Google, Deliveries: deliver, Hosts: hosts{},
+		Ready: func() bool { return w.Ready }, SignUp: account.SignUp{Rule: "open"}, BytesPerDay: 500_000_000,
+		Log: telemetry.New(&w.log, telemetry.Options{Level: "debug", Format: "json"}), Heartbeat: 15 * time.Second,
+	}
+}
+
+// User makes a user.
+func (w *World) User(t *testing.T, sub string) id.User {
+	t.Helper()
+	u, err := w.Accounts.SignIn(t.Context(), account.Person{Sub: sub, Email: sub + "@gmail.example"}, account.SignUp{Rule: "open"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.ID
+}
+
+// Cookie signs a user in.
+func (w *World) Cookie(t *testing.T, user id.User) vault.Secret {
+	t.Helper()
+	_, cookie, err := w.Sessions.BeginSession(t.Context(), user, "Firefox on Linux", vault.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cookie
+}
+
+// Token makes a token with these scopes, or with all.
+func (w *World) Token(t *testing.T, user id.User, scopes ...string) string {
+	t.Helper()
+	if len(scopes) == 0 {
+		scopes = []string{"mailboxes:read", "mailboxes:write", "audit:read", "rules:write", "account:write"}
+	}
+	s, err := session.ParseScopes(scopes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, err := w.Sessions.IssueToken(t.Context(), user, session.NewToken{Name: "test", Scopes: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text.RevealString()
+}
+
+// Mailbox gives a user one.
+func (w *World) Mailbox(t *testing.T, user id.User, name string) account.Mailbox {
+	t.Helper()
+	m, err := w.Accounts.EnsureMailbox(t.Context(), user, account.Mailbox{Name: name, Protocol: "imap", Host: "imap.example.com", Port: 993,
+		Security: "tls", Username: name, Password: vault.NewSecret("sesame-" + name), AfterImport: "leave", History: "all"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// Log gives what was logged.
+func (w *World) Log() string { return w.log.String() }
+
+// Find implements server.Finder.
+func (w *World) Find(context.Context, string) ([]discover.Candidate, error) {
+	if w.Panics != nil {
+		panic(w.Panics)
+	}
+	return w.Found, w.Failed
+}
+
+// Test implements server.Prober.
+func (w *World) Test(context.Context, id.User, account.Mailbox, func(probe.Step)) (probe.Result, error) {
+	return w.Tried, w.Failed
+}
+
+// Why implements server.Asker.
+func (w *World) Why(context.Context, id.User, account.Mailbox, audit.Filter) ([]api.Clue, error) {
+	return w.Clues, nil
+}
+
+func (w *World) usage(context.Context, id.User) (int64, error) { return w.Used, nil }
+
+func deliver(_ context.Context, kind string, body []byte) (int, []byte, error) {
+	if kind != "application/secevent+jwt" || string(body) != "good" {
+		return 400, []byte(`{"err":"invalid_request","description":"no"}`), &mail.Fault{Class: mail.Protocol, Code: "invalid_request", Text: "no"}
+	}
+	return 202, nil, nil
+}
+
+// hosts refuses one host, and knows the four ports.
+type hosts struct{}
+
+func (hosts) CheckHost(h string) (string, error) {
+	if h == "127.0.0.1" {
+		return "", &mail.Fault{Class: mail.Setup, Code: "host_not_public", Text: "the mail host is not on the public Internet"}
+	}
+	return h, nil
+}
+
+func (hosts) Ports() []uint16 { return []uint16{110, 143, 993, 995} }
+
+// Accounts are accounts whose wipe reaches the sessions too, as in the stores.
+type Accounts struct {
+	account.Memory
+	sessions *session.Memory
+}
+
+// WipeUser forgets a user.
+func (a *Accounts) WipeUser(ctx context.Context, user id.User) (account.Receipt, error) {
+	r, err := a.Memory.WipeUser(ctx, user)
+	if err == nil {
+		a.sessions.ForgetUser(user)
+	}
+	return r, err
+}
+
+// Books is an audit log that can be counted by mailbox.
+type Books struct {
+	audit.Memory
+	accounts *Accounts
+}
+
+// Tallies counts all there is.
+func (b *Books) Tallies(ctx context.Context, user id.User) (map[id.Mailbox]audit.Tally, error) {
+	out := map[id.Mailbox]audit.Tally{}
+	for e, err := range b.Lines(ctx, user, audit.Filter{}) {
+		if err != nil {
+			return nil, err
+		}
+		if out[e.Mailbox] == nil {
+			out[e.Mailbox] = audit.Tally{}
+		}
+		out[e.Mailbox].Add(e.Status, audit.Amount{Messages: 1, Bytes: e.Size})
+	}
+	return out, nil
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var (
+	_ server.Accounts  = (*Accounts)(nil)
+	_ server.Sessions  = (*session.Memory)(nil)
+	_ server.Books     = (*Books)(nil)
+	_ server.Engine    = (*Engine)(nil)
+	_ server.Schedules = (*Engine)(nil)
+	_ server.Google    = (*Google)(nil)
+)
