@@ -61,7 +61,9 @@ func (serveCmd) Run(a *app) error {
 	front, shut := context.WithCancel(context.WithoutCancel(a.ctx))
 	defer shut()
 	web.Go(func() {
-		ready := func() bool { return a.ctx.Err() == nil && p.store.Ping(front) == nil && started(engine) }
+		ready := func() bool {
+			return a.ctx.Err() == nil && engine.Err() == nil && p.store.Ping(front) == nil && started(engine)
+		}
 		if err := server.New(standing, ready).Serve(front, pages); err != nil {
 			failed <- err
 		}
@@ -74,6 +76,7 @@ func (serveCmd) Run(a *app) error {
 		})
 	}
 	web.Go(func() { p.figures(front) })
+	web.Go(func() { giveBack(front) })
 
 	var why error
 	select {
