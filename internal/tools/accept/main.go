@@ -72,7 +72,7 @@ var checks = []check{
 
 func init() { checks = append(checks, engine...) }
 
-// engine is what stands behind issue 3's lines.
+// engine is what stands behind the engine's lines.
 var engine = []check{
 	{
 		name: "sim", line: "the whole engine in fake time: exactly once, within budget, nothing forgotten",
