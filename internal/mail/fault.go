@@ -2,6 +2,7 @@ package mail
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -26,9 +27,13 @@ const (
 // thing, Help the remedy. None of them ever contains mail or a secret.
 type Fault struct {
 	Class Class
-	Code  string    // "auth_failed", "tls_certificate", "too_large", …
-	Text  string    // one sentence, lower case, no full stop
-	Help  string    // one sentence: what to do; may be ""
+	Code  string // "auth_failed", "tls_certificate", "too_large", …
+	Text  string // one sentence, lower case, no full stop
+	Help  string // one sentence: what to do; may be ""
+	// Said is what a mail server said of it, cleaned and short, for the eyes of
+	// its user alone: it may be anything, so that Error, and by it every log,
+	// leaves it out.
+	Said  string
 	Until time.Time // for RateLimited: not before this
 	// Scope narrows RateLimited: "user", "concurrent", "project", "source",
 	// "minute", "day", and "history" where only old mail has to wait.
@@ -42,6 +47,14 @@ func (f *Fault) Error() string {
 		return f.Text
 	}
 	return f.Text + ": " + f.Help
+}
+
+// Detail is the text for the user, with the server's words.
+func (f *Fault) Detail() string {
+	if f.Said == "" {
+		return f.Text
+	}
+	return fmt.Sprintf("%s (%q)", f.Text, f.Said)
 }
 
 func (f *Fault) Unwrap() error { return f.Err }

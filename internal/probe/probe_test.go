@@ -176,7 +176,7 @@ func TestEachStepFailsWithItsCode(t *testing.T) {
 
 		"wrong password":       {maildrop(t, "tls", good, reply("PASS", "-ERR [AUTH] no")), "login", "auth_failed"},
 		"wrong password, IMAP": {script(t, &imapd.Script{On: answer("AUTHENTICATE", "TAG NO [AUTHENTICATIONFAILED] no\r\n")}), "login", "auth_failed"},
-		"app password":         {maildrop(t, "tls", good, reply("PASS", "-ERR application-specific password required")), "login", "app_password_needed"},
+		"app password":         {maildrop(t, "tls", good, reply("PASS", "-ERR application-specific password required")), "login", "app_password_required"},
 		"app password, IMAP":   {script(t, &imapd.Script{On: answer("AUTHENTICATE", "TAG NO [ALERT] Application-specific password required\r\n")}), "login", "app_password_required"},
 		"locked":               {maildrop(t, "tls", good, reply("PASS", "-ERR [IN-USE] busy")), "login", "mailbox_locked"},
 		"takes no passwords":   {script(t, &imapd.Script{Caps: "IMAP4rev1 LOGINDISABLED"}), "login", "oauth_required"},

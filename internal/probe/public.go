@@ -55,7 +55,7 @@ func speech(box account.Mailbox) string {
 // afterwards gives a failure of the login or behind it, to the one whose
 // mailbox it is.
 func afterwards(box account.Mailbox, f *mail.Fault) Step {
-	s := Step{Code: f.Code, Detail: f.Text, Help: f.Help, Err: f}
+	s := Step{Code: f.Code, Detail: f.Detail(), Help: f.Help, Err: f}
 	if repeats(s.Detail, box) { // the help is always ours
 		s.Detail = box.Host + " refused, and its answer is not for showing"
 	}

@@ -53,7 +53,7 @@ func TestEveryKindOfFailureHasItsBackOff(t *testing.T) {
 			{Waiting, 5 * minute, 6 * minute}, {Failing, day, 25 * hour}, {Failing, day, 25 * hour}}},
 		{"an unclear refusal has three tries in an hour", fault(mail.Login, "auth_unclear"), Settings{}, []try{
 			{Waiting, 20 * minute, 22 * minute}, {Waiting, 40 * minute, 44 * minute}, {Failing, day, 25 * hour}}},
-		{"a provider that wants something else is not asked again", fault(mail.Login, "app_password_needed"), Settings{}, []try{{Failing, day, 25 * hour}}},
+		{"a provider that wants something else is not asked again", fault(mail.Login, "app_password_required"), Settings{}, []try{{Failing, day, 25 * hour}}},
 		{"a locked maildrop", fault(mail.RateLimited, "mailbox_locked"), Settings{}, []try{
 			{Waiting, minute, 66 * second}, {Waiting, 2 * minute, 132 * second}, {Waiting, 4 * minute, 5 * minute}, {Waiting, 8 * minute, 9 * minute},
 			{Waiting, 15 * minute, 17 * minute}, {Waiting, 15 * minute, 17 * minute}}},

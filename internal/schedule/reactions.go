@@ -47,10 +47,10 @@ var reactions = []struct {
 	// The server said what is wrong, and that only a person can put it right,
 	// at the provider's perhaps: looked at once a day.
 	{mail.Login, []string{
-		"oauth_required", "oauth_needed", "app_password_required", "app_password_needed", "web_login_needed",
+		"oauth_required", "app_password_required", "web_login_required",
 		"not_authorized", "password_expired", "password_required", "contact_admin", "login_refused",
 	}, reaction{tries: 1, slow: 24 * time.Hour}},
-	// -ERR without a code: as likely a limit as a wrong password.
+	// A refusal without a code: as likely a limit as a wrong password.
 	{mail.Login, []string{"auth_unclear"}, reaction{first: 20 * time.Minute, last: 40 * time.Minute, tries: 3, within: 3 * time.Hour, slow: 24 * time.Hour}},
 	// Some hosts report too many connections as a wrong password: once more,
 	// later. More often would lock the account.

@@ -18,7 +18,7 @@ func faultOf(err error) *mail.Fault {
 
 // reason says what is wrong, what to do, and when it goes on.
 func reason(f *mail.Fault, r reaction, s State) Reason {
-	why := Reason{Code: f.Code, Detail: f.Text, Help: f.Help}
+	why := Reason{Code: f.Code, Detail: f.Detail(), Help: f.Help}
 	if why.Code == "" {
 		why.Code = "internal"
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,12 +19,24 @@ type refusal struct {
 	text   string
 }
 
+// Error is for the operator's log. A hostile server may repeat the password or
+// a message in any word of its answer: only words that we know are let through.
 func (r *refusal) Error() string {
-	if r.code == "" {
-		return fmt.Sprintf("server said %s %s", r.status, r.text)
+	status, code := "something else", ""
+	if slices.Contains([]string{"NO", "BAD", "BYE", "PREAUTH"}, r.status) {
+		status = r.status
 	}
-	return fmt.Sprintf("server said %s [%s] %s", r.status, r.code, r.text)
+	if slices.Contains(knownCodes, r.code) {
+		code = " [" + r.code + "]"
+	}
+	return "server said " + status + code
 }
+
+// knownCodes are the response codes of RFC 5530 and RFC 9051 7.1.
+var knownCodes = []string{"ALERT", "ALREADYEXISTS", "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "BADCHARSET", "CANNOT",
+	"CLIENTBUG", "CLOSED", "CONTACTADMIN", "CORRUPTION", "EXPIRED", "EXPUNGEISSUED", "HASCHILDREN", "INUSE", "LIMIT",
+	"NONEXISTENT", "NOPERM", "OVERQUOTA", "PARSE", "PRIVACYREQUIRED", "READ-ONLY", "SERVERBUG", "TRYCREATE",
+	"UNAVAILABLE", "UNKNOWN-CTE"}
 
 // slowDown is how long a server that names a limit is left alone. Providers
 // count in windows of 5 to 15 minutes.
@@ -33,8 +46,8 @@ var (
 	limitWords = []string{"too many", "rate limit", "limit exceeded", "exceeded the login limit", "login limit",
 		"connection limit", "maximum number of connections", "try again later", "throttl"}
 	oauthWords = []string{"basic authentication is disabled", "basic authentication is not supported", "basicauthblocked"}
-	appWords   = []string{"application-specific password", "app password", "app-specific password", "web login required",
-		"log in via your web browser", "less secure app"}
+	appWords   = []string{"application-specific password", "app password", "app-specific password", "less secure app"}
+	webWords   = []string{"web login", "log in via your web browser"}
 )
 
 func contains(text string, words []string) bool {
@@ -73,12 +86,14 @@ func (r *refusal) login(cfg Config) *mail.Fault {
 		return f
 	}
 	f := &mail.Fault{Class: mail.Login, Err: r,
-		Text: fmt.Sprintf("%s refused the login%s", cfg.Host, r.quote(cfg))}
+		Text: fmt.Sprintf("%s refused the login", cfg.Host), Said: r.quote(cfg)}
 	switch {
 	case contains(r.text, oauthWords):
 		f.Code, f.Help = "oauth_required", "this provider takes no password: connect the mailbox with the provider's own sign-in"
 	case contains(r.text, appWords):
 		f.Code, f.Help = "app_password_required", "create an app password in the provider's account settings and enter it here"
+	case contains(r.text, webWords):
+		f.Code, f.Help = "web_login_required", "sign in once on the provider's web page, then try again; some want an app password"
 	case r.code == "AUTHORIZATIONFAILED", r.code == "NOPERM":
 		f.Code, f.Help = "not_authorized", "switch IMAP access on in the provider's settings, or ask the provider"
 	case r.code == "EXPIRED":
@@ -87,14 +102,21 @@ func (r *refusal) login(cfg Config) *mail.Fault {
 		f.Code, f.Help = "contact_admin", "the provider wants you to contact its support"
 	case cfg.OAuth:
 		f.Code, f.Help = "auth_failed", "connect the mailbox with the provider's sign-in again"
-	default:
+	case r.code == "AUTHENTICATIONFAILED":
 		f.Code, f.Help = "auth_failed", "check user name and password; many providers want an app password"
+	default: // words without a code: as likely a limit as a wrong password
+		f.Code, f.Help = "auth_unclear", unclear
 	}
 	return f
 }
 
+// unclear is the help where a server refuses and does not say why.
+const unclear = "the usual causes, in this order: a wrong user name or password, a provider that wants an app password, " +
+	"IMAP access that is switched off at the provider, too many logins in a short time"
+
 // quote gives the server's words for the user, or "": printable ASCII, short,
-// and nothing that repeats the credentials or an address.
+// and nothing that repeats the credentials, as they are or as they were sent,
+// or an address.
 func (r *refusal) quote(cfg Config) string {
 	text := strings.Map(func(c rune) rune {
 		if c < 0x20 || c > 0x7e || c == '"' {
@@ -103,11 +125,10 @@ func (r *refusal) quote(cfg Config) string {
 		return c
 	}, r.text)
 	text = strings.TrimSpace(text[:min(len(text), 120)])
-	if text == "" || strings.Contains(text, "@") || strings.Contains(text, cfg.Username) ||
-		strings.Contains(r.text, cfg.Password.RevealString()) {
+	if strings.Contains(text, "@") || mail.Repeats(r.text, cfg.Username, cfg.Password.RevealString()) {
 		return ""
 	}
-	return fmt.Sprintf(" (%q)", text)
+	return text
 }
 
 // later maps a refusal of a command after the login.

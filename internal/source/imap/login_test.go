@@ -2,6 +2,7 @@ package imap_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -57,9 +58,9 @@ func TestRefusedLoginNamesTheRemedy(t *testing.T) {
 		code   string
 	}{
 		{"NO [AUTHENTICATIONFAILED] Authentication failed.", mail.Login, "auth_failed"},
-		{"NO invalid credentials", mail.Login, "auth_failed"},
-		{"NO", mail.Login, "auth_failed"},
-		{"BAD command line", mail.Login, "auth_failed"},
+		{"NO invalid credentials", mail.Login, "auth_unclear"},
+		{"NO", mail.Login, "auth_unclear"},
+		{"BAD command line", mail.Login, "auth_unclear"},
 		{"NO [AUTHORIZATIONFAILED] IMAP is off", mail.Login, "not_authorized"},
 		{"NO [NOPERM] no", mail.Login, "not_authorized"},
 		{"NO [EXPIRED] That password has expired", mail.Login, "password_expired"},
@@ -73,7 +74,7 @@ func TestRefusedLoginNamesTheRemedy(t *testing.T) {
 		{"NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded", mail.RateLimited, "source_limit"},
 		{"NO Basic authentication is disabled.", mail.Login, "oauth_required"},
 		{"NO [ALERT] Application-specific password required: https://support.google.com/x", mail.Login, "app_password_required"},
-		{"NO [WEBALERT https://accounts.google.com/x] Web login required.", mail.Login, "app_password_required"},
+		{"NO [WEBALERT https://accounts.google.com/x] Web login required.", mail.Login, "web_login_required"},
 	} {
 		t.Run(c.answer, func(t *testing.T) {
 			t.Parallel()
@@ -114,9 +115,42 @@ func TestRefusalIsQuotedWithoutCredentialsOrAddresses(t *testing.T) {
 		}})
 		_, err := imap.New(config(t, addr, imap.TLS)).Open(t.Context())
 		f, _ := mail.AsFault(err)
-		if f == nil || !strings.HasSuffix(f.Text, want) || len(f.Text) > 200 || strings.Contains(f.Text, password) ||
-			want == "" && strings.Contains(f.Text, "(") {
+		if f == nil || !strings.HasSuffix(f.Detail(), want) || len(f.Detail()) > 200 || want == "" && strings.Contains(f.Detail(), "(") {
 			t.Errorf("answer %q gives %q, want the quote %q", answer, f, want)
+		}
+	}
+}
+
+// A hostile server may repeat the command that holds the password in any word
+// of its answer: nothing of it is in what is logged, and nothing of the password
+// in what the user is shown.
+func TestAServerThatEchoesTheLoginTellsTheLogNothing(t *testing.T) {
+	t.Parallel()
+	coded := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
+	for _, caps := range []string{"IMAP4rev1", "IMAP4rev1 SASL-IR AUTH=PLAIN"} {
+		for _, answer := range []string{
+			"TAG NO ECHO", "TAG BAD ECHO", "TAG NO [ECHO] x", "TAG NO [AUTHENTICATIONFAILED] ECHO", "TAG NO [CONTACTADMIN] ECHO",
+			"TAG NO [LIMIT] ECHO", "TAG ECHO", "* BYE ECHO", "* BYE [ECHO] x", "ECHO", "TAG NO web login ECHO",
+		} {
+			addr := script(t, &imapd.Script{Caps: caps, On: func(w *imapd.Wire, cmd imapd.Command) bool {
+				if cmd.Name != "AUTHENTICATE" && cmd.Name != "LOGIN" {
+					return false
+				}
+				said := strings.ReplaceAll(answer, "TAG", cmd.Tag)
+				w.Send(strings.ReplaceAll(said, "ECHO", "CANARY "+cmd.Name+" "+cmd.Args) + "\r\n")
+				w.Close()
+				return true
+			}})
+			_, err := imap.New(config(t, addr, imap.TLS)).Open(t.Context())
+			f := fault(t, err)
+			for err := error(f); err != nil; err = errors.Unwrap(err) {
+				if strings.Contains(err.Error(), "CANARY") {
+					t.Errorf("%q: logged %q", answer, err)
+				}
+			}
+			if all := f.Detail() + f.Help; strings.Contains(all, password) || strings.Contains(all, coded) {
+				t.Errorf("%q: the user is shown %q", answer, all)
+			}
 		}
 	}
 }

@@ -157,7 +157,8 @@ func (s *Source) fault(doing string, err error) *mail.Fault {
 	if why := s.lease.ended(); why != nil {
 		return s.end(lost(s.cfg.Host, why))
 	}
-	return s.end(badResponse(s.cfg.Host, err))
+	// What go-imap says of an answer quotes it.
+	return s.end(badResponse(s.cfg.Host, errors.New("answer")))
 }
 
 // answered gives the server's refusal in err, if it is one.

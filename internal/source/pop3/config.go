@@ -44,7 +44,7 @@ func (c Config) check() error {
 		return &mail.Fault{Class: mail.Setup, Code: "sasl_invalid",
 			Text: fmt.Sprintf("%q is no way to log in that we know", c.SASL), Help: `use "user", "plain" or leave it out`}
 	case c.Username == "":
-		return &mail.Fault{Class: mail.Setup, Code: "user_missing",
+		return &mail.Fault{Class: mail.Setup, Code: "username_required",
 			Text: "the user name of the mailbox is empty", Help: "enter it; it is often the whole address"}
 	case strings.ContainsFunc(c.Username, control), strings.ContainsFunc(c.Password.RevealString(), control):
 		// RFC 1939 3 has no quoting: a line break would be a second command.

@@ -1,7 +1,6 @@
 package pop3
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -19,10 +18,11 @@ const (
 )
 
 var remedies = []struct{ words, code, text, help string }{
-	{"application-specific password", "app_password_needed", "asks for an app password", "create one in the provider's security settings and enter it here"},
-	{"app password", "app_password_needed", "asks for an app password", "create one in the provider's security settings and enter it here"},
-	{"basic authentication", "oauth_needed", "no longer takes passwords", "connect this mailbox with the provider's sign-in instead"},
-	{"web login", "web_login_needed", "asks to sign in on its web page first", "sign in there once, then try again"},
+	{"application-specific password", "app_password_required", "asks for an app password", "create one in the provider's security settings and enter it here"},
+	{"app password", "app_password_required", "asks for an app password", "create one in the provider's security settings and enter it here"},
+	{"basic authentication", "oauth_required", "no longer takes passwords", "connect this mailbox with the provider's sign-in instead"},
+	{"app-specific password", "app_password_required", "asks for an app password", "create one in the provider's security settings and enter it here"},
+	{"web login", "web_login_required", "asks to sign in on its web page first", "sign in there once, then try again"},
 }
 
 var notNow = []string{"limit", "too many", "exceeded", "later", "locked", "in use"}
@@ -30,10 +30,10 @@ var notNow = []string{"limit", "too many", "exceeded", "later", "locked", "in us
 // refusal turns -ERR at the door into a Fault.
 func (s *Source) refusal(r reply) error {
 	words := strings.ToLower(r.text)
-	err := fmt.Errorf("-ERR [%s] %s", r.code, s.quote(r.text))
+	err, said := r.err(), s.quote(r.text)
 	for _, m := range remedies {
 		if strings.Contains(words, m.words) {
-			return &mail.Fault{Class: mail.Login, Code: m.code, Text: s.host + " " + m.text, Help: m.help, Err: err}
+			return &mail.Fault{Class: mail.Login, Code: m.code, Text: s.host + " " + m.text, Said: said, Help: m.help, Err: err}
 		}
 	}
 	now := time.Now()
@@ -52,15 +52,18 @@ func (s *Source) refusal(r reply) error {
 			Text: s.host + " has a problem of its own", Help: "it is tried again later"}
 	case "SYS/PERM":
 		return &mail.Fault{Class: mail.Login, Code: "login_refused", Err: err,
-			Text: s.host + " says that this will not work: " + s.quote(r.text), Help: "ask the provider"}
+			Text: s.host + " says that this will not work", Said: said, Help: "ask the provider"}
 	}
 	for _, w := range notNow {
 		if strings.Contains(words, w) {
 			return &mail.Fault{Class: mail.RateLimited, Scope: "source", Code: "too_many_logins", Until: now.Add(limitPause), Err: err,
-				Text: s.host + " does not let us in for now: " + s.quote(r.text), Help: "it is tried again in 15 minutes"}
+				Text: s.host + " does not let us in for now", Said: said, Help: "it is tried again in 15 minutes"}
 		}
 	}
-	return s.authFailed(r, err)
+	// Nothing says that it is the password (RFC 3206 6).
+	return &mail.Fault{Class: mail.Login, Code: "auth_unclear", Err: err, Said: said, Text: s.host + " refused the login",
+		Help: "the usual causes, in this order: a wrong user name or password, a provider that wants an app password, " +
+			"POP3 access that is switched off at the provider, too many logins in a short time"}
 }
 
 // turnedAway turns -ERR in place of a greeting into a Fault. Nobody has given
@@ -70,22 +73,21 @@ func (s *Source) turnedAway(r reply) error {
 	if mail.ClassOf(err) != mail.Login {
 		return err
 	}
-	return &mail.Fault{Class: mail.Transient, Code: "server_refuses", Err: fmt.Errorf("-ERR [%s] %s", r.code, s.quote(r.text)),
-		Text: s.host + " takes no connections for now: " + s.quote(r.text), Help: "it is tried again later; if it stays so, ask its operator"}
+	return &mail.Fault{Class: mail.Transient, Code: "server_refuses", Err: r.err(),
+		Text: s.host + " takes no connections for now", Said: s.quote(r.text), Help: "it is tried again later; if it stays so, ask its operator"}
 }
 
 func (s *Source) authFailed(r reply, err error) error {
 	return &mail.Fault{Class: mail.Login, Code: "auth_failed", Err: err,
-		Text: s.host + " refused the login: " + s.quote(r.text), Help: "check user name and password; many providers want an app password"}
+		Text: s.host + " refused the login", Said: s.quote(r.text), Help: "check user name and password; many providers want an app password"}
 }
 
-// quote makes a short quotation of the server's words: printable ASCII,
-// without the password or user name it may have repeated.
+// quote makes a short quotation of the server's words for the user: printable
+// ASCII, and none where they repeat password or user name, as they are or as
+// they were sent.
 func (s *Source) quote(text string) string {
-	for _, secret := range s.hide {
-		if len(secret) > 2 {
-			text = strings.ReplaceAll(text, secret, "...")
-		}
+	if mail.Repeats(text, s.hide...) {
+		return ""
 	}
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' {
@@ -93,10 +95,7 @@ func (s *Source) quote(text string) string {
 		}
 		return r
 	}, text)
-	if text == "" {
-		text = "no reason given"
-	}
-	return `"` + text[:min(len(text), 120)] + `"`
+	return text[:min(len(text), 120)]
 }
 
 // undelivered is -ERR to one message: the others go on.

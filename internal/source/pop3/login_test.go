@@ -35,8 +35,9 @@ func TestRefusedLoginSaysWhatToDo(t *testing.T) {
 		pause time.Duration // for RateLimited
 	}{
 		{"-ERR [AUTH] wrong user or password", mail.Login, "auth_failed", 0},
-		{"-ERR Authentication failed.", mail.Login, "auth_failed", 0},
-		{"-ERR", mail.Login, "auth_failed", 0},
+		{"-ERR Authentication failed.", mail.Login, "auth_unclear", 0},
+		{"-ERR", mail.Login, "auth_unclear", 0},
+		{"-ERR [HELLO] no", mail.Login, "auth_unclear", 0},
 		{"-ERR [auth] no", mail.Login, "auth_failed", 0},
 		{"-ERR [AUTH] Too many failures", mail.Login, "auth_failed", 0}, // a code is believed before words
 		{"-ERR [IN-USE] Do you have another POP session running?", mail.RateLimited, "mailbox_locked", time.Minute},
@@ -46,9 +47,9 @@ func TestRefusedLoginSaysWhatToDo(t *testing.T) {
 		{"-ERR Exceeded the login limit for a 15 minute period", mail.RateLimited, "too_many_logins", 15 * time.Minute},
 		{"-ERR maildrop already locked", mail.RateLimited, "too_many_logins", 15 * time.Minute},
 		{"-ERR please try again later", mail.RateLimited, "too_many_logins", 15 * time.Minute},
-		{"-ERR [AUTH] Application-specific password required", mail.Login, "app_password_needed", 0},
-		{"-ERR [AUTH] Web login required", mail.Login, "web_login_needed", 0},
-		{"-ERR Authentication failure: Basic authentication is disabled.", mail.Login, "oauth_needed", 0},
+		{"-ERR [AUTH] Application-specific password required", mail.Login, "app_password_required", 0},
+		{"-ERR [AUTH] Web login required", mail.Login, "web_login_required", 0},
+		{"-ERR Authentication failure: Basic authentication is disabled.", mail.Login, "oauth_required", 0},
 	} {
 		t.Run(tc.reply, func(t *testing.T) {
 			t.Parallel()
@@ -128,9 +129,38 @@ func TestFaultNeverRepeatsTheSecret(t *testing.T) {
 		if strings.Contains(all, password) || strings.Contains(all, user) {
 			t.Errorf("the secret or the user name is in %q", all)
 		}
-		if len(f.Text) > 250 || strings.ContainsFunc(f.Text, func(r rune) bool { return r < ' ' || r > '~' }) {
-			t.Errorf("%d octets of foreign text: %q", len(f.Text), f.Text)
+		if len(f.Said) > 250 || strings.ContainsFunc(f.Said, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("%d octets of foreign text: %q", len(f.Said), f.Said)
 		}
+	}
+}
+
+// What a server says at the login may be anything, the credentials in some form
+// among it: the log gets none of it.
+func TestTheServersWordsAreForTheUserAndNotForTheLog(t *testing.T) {
+	t.Parallel()
+	for _, reply := range []string{
+		"-ERR CANARY", "-ERR [CANARY] no", "-ERR [AUTH] CANARY", "-ERR [SYS/PERM] CANARY", "-ERR CANARY web login",
+		"-ERR [SYS/TEMP] CANARY", "-ERR [IN-USE] CANARY", "-ERR [LOGIN-DELAY] CANARY", "-ERR too many CANARY",
+	} {
+		for _, s := range []*server{
+			start(t, pop3.TLS, pop3d.Faults{Replies: map[string]string{"PASS": reply}}),
+			start(t, pop3.TLS, pop3d.Faults{Greeting: reply}),
+		} {
+			f, ok := mail.AsFault(s.openErr(t, nil))
+			if !ok {
+				t.Fatalf("%q: no fault", reply)
+			}
+			for err := error(f); err != nil; err = errors.Unwrap(err) {
+				if strings.Contains(err.Error(), "CANARY") {
+					t.Errorf("%q is logged as %q", reply, err)
+				}
+			}
+		}
+	}
+	s := start(t, pop3.TLS, pop3d.Faults{Replies: map[string]string{"PASS": "-ERR [SYS/PERM] account is closed"}})
+	if f, _ := mail.AsFault(s.openErr(t, nil)); f == nil || !strings.HasSuffix(f.Detail(), `("account is closed")`) {
+		t.Errorf("the user reads %v", f)
 	}
 }
 
@@ -152,9 +182,9 @@ func TestConfigurationMistakesAreSetupFaults(t *testing.T) {
 	t.Parallel()
 	s := start(t, pop3.TLS, pop3d.Faults{})
 	for code, change := range map[string]func(*pop3.Config){
-		"security_invalid": func(c *pop3.Config) { c.Security = "plain" },
-		"sasl_invalid":     func(c *pop3.Config) { c.SASL = "NTLM" },
-		"user_missing":     func(c *pop3.Config) { c.Username = "" },
+		"security_invalid":  func(c *pop3.Config) { c.Security = "plain" },
+		"sasl_invalid":      func(c *pop3.Config) { c.SASL = "NTLM" },
+		"username_required": func(c *pop3.Config) { c.Username = "" },
 	} {
 		wantFault(t, s.openErr(t, change), mail.Setup, code)
 	}

@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,9 +19,16 @@ type reply struct {
 	bareLF bool   // the line ended in LF alone
 }
 
-// err is a refusal for the operator's log. The server's words stay out of it
-// once mail is being talked about.
-func (r reply) err() error { return fmt.Errorf("-ERR [%s]", r.code) }
+// err is a refusal for the operator's log. A hostile server may repeat the
+// password or a message in any word of its answer: only response codes that we
+// know (RFC 2449 8.1, RFC 3206) are let through.
+func (r reply) err() error {
+	switch r.code {
+	case "AUTH", "IN-USE", "LOGIN-DELAY", "SYS/TEMP", "SYS/PERM", "UTF8":
+		return fmt.Errorf("-ERR [%s]", r.code)
+	}
+	return errors.New("-ERR")
+}
 
 // parseReply reads a status line with its line end.
 func parseReply(line string) (reply, bool) {
