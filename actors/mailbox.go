@@ -100,7 +100,7 @@ func (b *mailbox) done(c actor.Context, d kit.Done) {
 			b.vain = 0
 		}
 		if r.revoked != nil {
-			c.Send(c.Parent(), revoked{r.revoked, r.account})
+			c.Send(c.Parent(), revoked{r.revoked, r.account, r.opened})
 		}
 		if r.parked != nil {
 			b.park(c, r.parked)

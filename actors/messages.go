@@ -146,10 +146,12 @@ type (
 
 // Within a user.
 type (
-	// revoked: Google has ended the grant that account was opened with.
+	// revoked: Google has ended the grant that account was opened with, and
+	// opened; nil: the account knew it, and nothing is left to destroy.
 	revoked struct {
 		fault   *mail.Fault
 		account *shared
+		opened  Account
 	}
 	// noticed: a parked connection has something to tell.
 	noticed struct {

@@ -19,7 +19,8 @@ type passed struct {
 	parked  Parked
 	revoked *mail.Fault
 	account *shared // whose grant was revoked
-	brought bool    // mail
+	opened  Account
+	brought bool // mail
 }
 
 // scheduled is one scheduled pass. It belongs to its goroutine.
@@ -33,6 +34,7 @@ type scheduled struct {
 	announced time.Time
 	parked    Parked // of the wait before, until the pass takes it
 
+	opened   Account // once it is
 	dialled  bool
 	settings schedule.Settings
 	lane     admit.Ended
@@ -78,6 +80,7 @@ func (s *scheduled) pass(ctx context.Context, shared *shared) passed {
 		return s.withoutJob(ctx, err)
 	}
 	defer shared.put()
+	s.opened = a
 	job, err := a.Prepare(ctx, s.box)
 	if err != nil {
 		return s.withoutJob(ctx, err)
@@ -193,7 +196,7 @@ func (s *scheduled) settle(ctx context.Context, job Job, before schedule.State, 
 	}
 	p := passed{brought: report.Imported > 0}
 	if f, ok := mail.AsFault(err); ok && f.Class == mail.Revoked {
-		p.revoked, p.account = f, s.account
+		p.revoked, p.account, p.opened = f, s.account, s.opened
 	}
 	// With history that waits for its budget the mailbox is idle, and new mail is welcome.
 	if after.Phase == schedule.Idle && after.Until.IsZero() && job.Park != nil && !s.drained() {

@@ -33,9 +33,6 @@ type Accounts interface {
 	// Open loads a user's grant. A Fault of class Grant or Revoked means that
 	// the user must connect Google again. It is called in a worker.
 	Open(ctx context.Context, user id.User) (Account, error)
-	// Revoked tells that Google has ended the grant of a user: what came from
-	// Google is destroyed. It is called in a worker.
-	Revoked(ctx context.Context, user id.User) error
 }
 
 // Account is one user at work: the grant (one refresh at a time), the budget
@@ -45,6 +42,11 @@ type Account interface {
 	// Prepare loads what one pass over a mailbox needs, its credentials among
 	// it; nothing of it is kept afterwards. account.ErrNone: the mailbox is gone.
 	Prepare(ctx context.Context, box id.Mailbox) (Job, error)
+	// Revoked tells that Google has ended the grant that this account was opened
+	// with: what came from Google is destroyed, unless the user has connected
+	// Google again since. It is called in a worker, after Close perhaps, and
+	// again until it returns nil.
+	Revoked(ctx context.Context) error
 	Close()
 }
 

@@ -156,12 +156,16 @@ func (u *user) revoked(c actor.Context, m revoked) {
 	mine := func(p *piece) bool { return p.user == u.key && p.kind != aTask }
 	u.tracker.cancel(mine, f)
 	key, account := u.key, u.account
+	if m.opened == nil {
+		u.tell(u.clock, wake{user: key})
+		return
+	}
 	u.task(func(ctx context.Context) {
 		if u.tracker.wait(ctx, mine) != nil {
 			return
 		}
 		for pause := time.Second; !account.isReplaced(); pause = min(2*pause, time.Minute) {
-			err := u.opts.Accounts.Revoked(ctx, key)
+			err := m.opened.Revoked(ctx)
 			if err == nil {
 				break
 			}

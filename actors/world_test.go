@@ -290,16 +290,16 @@ func (a accounts) Open(_ context.Context, user id.User) (Account, error) {
 	return &openAccount{a.w, user}, nil
 }
 
-func (a accounts) Revoked(_ context.Context, user id.User) error {
-	if a.w.revoked != nil {
-		return a.w.revoked(user)
-	}
-	return nil
-}
-
 type openAccount struct {
 	w    *world
 	user id.User
+}
+
+func (a *openAccount) Revoked(context.Context) error {
+	if a.w.revoked != nil {
+		return a.w.revoked(a.user)
+	}
+	return nil
 }
 
 func (a *openAccount) Close() {

@@ -15,7 +15,7 @@
 //   - a wipe leaves a receipt, which tells nothing about anybody, and errands:
 //     what is still to be told to others.
 //
-// When Google's grant ends (DropGrant), the token, what Google told us of the
+// When Google's grant ends (DropGrant, DropRefused), the token, what Google told us of the
 // person, and the upload sessions are destroyed; that there was a grant, the
 // keyed hash of the person and the ledger stay, so that who connects again gets
 // nothing twice. What was being uploaded is doubtful from then on: only its

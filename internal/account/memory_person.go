@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // SignIn finds the user of a person, or makes one if the rule lets it.
@@ -132,6 +133,16 @@ func (k *kept) drop() map[string]int64 {
 func (m *Memory) DropGrant(ctx context.Context, user id.User) error {
 	return m.in(ctx, user, func(k *kept) error {
 		k.drop()
+		return nil
+	})
+}
+
+// DropRefused is DropGrant, unless another token has come in this one's place.
+func (m *Memory) DropRefused(ctx context.Context, user id.User, token vault.Secret) error {
+	return m.in(ctx, user, func(k *kept) error {
+		if k.grant == nil || k.grant.RefreshToken.Empty() || k.grant.RefreshToken.Equal(token) {
+			k.drop()
+		}
 		return nil
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/source/imap"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // accounts opens users for the engine (actors.Accounts): it puts store, grant,
@@ -44,20 +45,16 @@ func (a accounts) Open(ctx context.Context, user id.User) (actors.Account, error
 		return nil, err
 	}
 	return &person{
-		parts: a.parts, user: user, gmail: client, owner: owner, budget: a.project.Budget(user),
+		parts: a.parts, user: user, token: grant.RefreshToken, gmail: client, owner: owner, budget: a.project.Budget(user),
 		gate: bridge.NewGate(0, concurrency(a.cfg.ConcurrencyPerUser)),
 	}, nil
-}
-
-// Revoked implements actors.Accounts.
-func (a accounts) Revoked(ctx context.Context, user id.User) error {
-	return a.store.DropGrant(ctx, user)
 }
 
 // person is one user at work (actors.Account).
 type person struct {
 	*parts
 	user   id.User
+	token  vault.Secret // of the grant
 	gmail  *gmail.Client
 	owner  *sqlite.Owner
 	budget *quota.Budget
@@ -126,6 +123,11 @@ func (p *person) count(e bridge.Event) {
 	if e.Recovered {
 		p.metrics.Recovered(string(e.Status))
 	}
+}
+
+// Revoked implements actors.Account.
+func (p *person) Revoked(ctx context.Context) error {
+	return p.store.DropRefused(ctx, p.user, p.token)
 }
 
 // Close implements actors.Account.

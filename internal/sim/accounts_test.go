@@ -29,12 +29,12 @@ func (a *accounts) Open(ctx context.Context, who id.User) (actors.Account, error
 	return &opened{p: a.p, u: u, gate: bridge.NewGate(0, 0)}, nil
 }
 
-func (a *accounts) Revoked(ctx context.Context, who id.User) error {
-	if err := a.p.alive(ctx); err != nil {
+func (o *opened) Revoked(ctx context.Context) error {
+	if err := o.p.alive(ctx); err != nil {
 		return err
 	}
-	if u := a.p.w.user(who); !u.gmail.isGranted() { // else he has connected again meanwhile
-		u.connected.Store(false)
+	if !o.u.gmail.isGranted() { // else he has connected again meanwhile
+		o.u.connected.Store(false)
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ type Store interface {
 	Grant(ctx context.Context, user id.User) (account.Grant, error)
 	Access(ctx context.Context, user id.User) (account.Access, error)
 	DropGrant(ctx context.Context, user id.User) error
+	DropRefused(ctx context.Context, user id.User, token vault.Secret) error
 	WipeGrant(ctx context.Context, user id.User) (account.Receipt, error)
 	WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (account.Receipt, error)
 	WipeUser(ctx context.Context, user id.User) (account.Receipt, error)
@@ -196,6 +197,15 @@ func dropped(t *testing.T, s Store, reopen func() Store) {
 	_, err := s.Grant(t.Context(), u)
 	wantNone(t, err)
 	s = reopen()
+	_, err = s.Grant(t.Context(), u)
+	wantNone(t, err)
+	// News of the end of an old grant comes after the new one: it stays.
+	g := account.Grant{RefreshToken: vault.NewSecret("1//newer"), Scopes: []string{}, Email: "ann@gmail.com", Sub: "1234567890", GrantedAt: time.Now()}
+	ok(t, s.PutGrant(t.Context(), u, g))
+	ok(t, s.DropRefused(t.Context(), u, vault.NewSecret("1//token")))
+	wantGrant(t, s, u, g)
+	ok(t, s.DropRefused(t.Context(), u, g.RefreshToken))
+	ok(t, s.DropRefused(t.Context(), u, g.RefreshToken))
 	_, err = s.Grant(t.Context(), u)
 	wantNone(t, err)
 	wantSame(t, mailboxes(t, s, u)[0], box)

@@ -116,7 +116,14 @@ func (s *Store) Access(ctx context.Context, user id.User) (a account.Access, err
 
 // DropGrant destroys what Google gave: Google has ended it. It may be repeated.
 func (s *Store) DropGrant(ctx context.Context, user id.User) error {
-	_, err := s.dropGrant(ctx, user)
+	_, err := s.dropGrant(ctx, user, vault.Secret{})
+	return err
+}
+
+// DropRefused is DropGrant for one token, which Google has refused: a grant that
+// has come in its place since stays, and all that belongs to it.
+func (s *Store) DropRefused(ctx context.Context, user id.User, token vault.Secret) error {
+	_, err := s.dropGrant(ctx, user, token)
 	return err
 }
 
@@ -134,7 +141,7 @@ func (s *Store) WipeGrant(ctx context.Context, user id.User) (account.Receipt, e
 	if err != nil {
 		return account.Receipt{}, err
 	}
-	if r.Rows, err = s.dropGrant(context.WithoutCancel(ctx), user); err != nil {
+	if r.Rows, err = s.dropGrant(context.WithoutCancel(ctx), user, vault.Secret{}); err != nil {
 		return account.Receipt{}, err
 	}
 	return s.keepReceipt(ctx, r, func(*account.Receipt) error { return nil })
@@ -149,10 +156,15 @@ func (s *Store) WipeGrant(ctx context.Context, user id.User) (account.Receipt, e
 // only its session could have told whether Gmail has it. Whoever held the store
 // is fenced, so that no upload begins under a token that is still remembered
 // somewhere, nor ends in a way that nobody asked about.
-func (s *Store) dropGrant(ctx context.Context, user id.User) (rows map[string]int64, err error) {
+//
+// With a token nothing of this happens while another is kept.
+func (s *Store) dropGrant(ctx context.Context, user id.User, token vault.Secret) (rows map[string]int64, err error) {
 	err = s.inUser(ctx, user, func(u *userDB) error {
 		err := u.write(ctx, func() error {
 			return u.alone(func() error {
+				if newer, err := u.isAnother(token); err != nil || newer {
+					return err
+				}
 				rows, err = u.forgo()
 				return err
 			})
@@ -163,6 +175,23 @@ func (s *Store) dropGrant(ctx context.Context, user id.User) (rows map[string]in
 		return err
 	})
 	return rows, err
+}
+
+// isAnother reports whether a grant is kept whose token is not this one; the
+// empty one stands for all.
+func (u *userDB) isAnother(token vault.Secret) (bool, error) {
+	if token.Empty() {
+		return false, nil
+	}
+	r, err := u.q.GetGrant(context.Background())
+	if err = none(err); errors.Is(err, account.ErrNone) || err == nil && len(r.RefreshToken) == 0 {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	g, err := u.grant(r)
+	return err == nil && !g.RefreshToken.Equal(token), err
 }
 
 // grantRevoked is the reason of a line about what was on its way.
