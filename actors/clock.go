@@ -10,6 +10,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/actors/admit"
 	"github.com/smtp-sync/smtp-sync/actors/wheel"
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 )
 
@@ -142,6 +143,9 @@ func (k *clock) want(c actor.Context, e *wheel.Entry, p admit.Priority, held boo
 		k.wheel.Take(e, k.now())
 	}
 	e.Set(wheel.Queued)
+	if p == admit.Polled && e.Is(wheel.Failed) {
+		p = admit.Retried
+	}
 	c.Send(k.governor, want{admit.Want{User: e.User, Box: e.Box, Lane: e.Lane, Priority: p, Held: held, Two: !e.Is(wheel.Single)}})
 }
 
@@ -206,6 +210,8 @@ func (k *clock) learn(e *wheel.Entry, s schedule.State) {
 	if e.Phase != schedule.Paused { // by a person, meanwhile
 		e.Phase = s.Phase
 	}
+	failed := s.Phase == schedule.Waiting || s.Phase == schedule.Failing
+	set(e, wheel.Failed, failed && s.Class != mail.RateLimited)
 	e.Every = uint32(s.Interval / time.Second)
 	if !s.LastSync.IsZero() {
 		e.Last = uint32(s.LastSync.Unix())

@@ -111,6 +111,7 @@ func (k *clock) place(c actor.Context, e *wheel.Entry, r schedule.Registered) {
 // take copies what the registry says.
 func take(e *wheel.Entry, r schedule.Registered) {
 	e.User, e.Lane, e.Phase, e.Every = r.User, r.Lane, r.Phase, uint32(r.Every/time.Second)
+	set(e, wheel.Failed, r.Phase == schedule.Waiting || r.Phase == schedule.Failing)
 }
 
 func (k *clock) register(c actor.Context, r schedule.Registered) {

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,6 +145,39 @@ func TestTheIntervalOfAParkedMailboxDoesNotGrow(t *testing.T) {
 		w.mu.Unlock()
 		if since := time.Since(last); since > 20*time.Minute {
 			t.Errorf("not looked at for %v", since)
+		}
+		w.stop(t)
+	})
+}
+
+// A dead server costs its time at each try: two hundred of them must not take
+// their user's permits from the one mailbox that works.
+func TestAUsersDeadMailboxesDoNotStarveTheHealthyOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		user := id.New[id.User]()
+		for i := range 200 {
+			w.add(user, uint64(1000+i)).err = fault(mail.Transient, "timeout_connect")
+		}
+		healthy := w.add(user, 1)
+		w.do = func(ctx context.Context, b *row, _ bridge.Pass) (bridge.Report, error) {
+			if b.err != nil {
+				return bridge.Report{}, errors.Join(nap(ctx, time.Minute), b.err)
+			}
+			return bridge.Report{Unchanged: true}, nap(ctx, 100*time.Millisecond)
+		}
+		w.prepare = func(_ *row, j *Job) error { j.Settings.PollEvery = 5 * time.Minute; return nil }
+		w.start(Options{})
+		rest(6 * time.Hour) // each has failed by then
+		before := w.count(healthy)
+		rest(6 * time.Hour)
+		if n := w.count(healthy) - before; n < 60 { // every 5 min, up to a fifth later: 60 to 90
+			t.Errorf("%d passes over the healthy mailbox in 6 hours, polled every 5 minutes", n)
+		}
+		for _, b := range w.rows {
+			if b.err != nil && w.count(b) < 4 {
+				t.Fatalf("a dead mailbox was tried %d times in 12 hours", w.count(b))
+			}
 		}
 		w.stop(t)
 	})

@@ -74,8 +74,17 @@ type queued struct {
 
 type tenant struct {
 	running int
+	retries int // of them, of mailboxes that have failed
 	blocked ring[*line]
 	lines   int
+}
+
+// count adds a permit, or takes it away.
+func (t *tenant) count(p Permit, n int) {
+	t.running += n
+	if p.Prio == Retried {
+		t.retries += n
+	}
 }
 
 type grant struct {
@@ -123,7 +132,7 @@ func (d *Desk) Want(now time.Time, w Want) (ok bool) {
 	}
 	key := lineKey{w.User, w.Priority}
 	n := l.by[key]
-	if w.Priority == Polled && (l.waiting >= laneCap || n != nil && len(n.boxes) >= lineCap) {
+	if w.Priority >= Polled && (l.waiting >= laneCap || n != nil && len(n.boxes) >= lineCap) {
 		return false
 	}
 	if n == nil {
@@ -196,9 +205,12 @@ func (d *Desk) Pump(now time.Time, give func(Permit)) {
 
 // pick finds the next in turn.
 func (d *Desk) pick(now time.Time) (Permit, bool) {
-	order := [priorities]Priority{Asked, Announced, Polled}
-	if d.turns++; d.turns%4 == 0 {
-		order = [priorities]Priority{Polled, Asked, Announced}
+	order := [priorities]Priority{Asked, Announced, Polled, Retried}
+	switch d.turns++; d.turns % 8 {
+	case 0:
+		order = [priorities]Priority{Retried, Polled, Asked, Announced}
+	case 4:
+		order = [priorities]Priority{Polled, Retried, Asked, Announced}
 	}
 	for _, prio := range order {
 		for d.rings[prio].first != nil {
@@ -225,7 +237,7 @@ func (d *Desk) from(now time.Time, l *lane, prio Priority) (p Permit, ok bool) {
 	for l.lines[prio].first != nil {
 		n := l.lines[prio].first.of
 		t := d.users[n.key.user]
-		if t.running >= d.limits.PerUser {
+		if t.running >= d.limits.PerUser || prio == Retried && t.retries >= d.limits.retries() {
 			d.refused("user")
 			n.place.leave()
 			t.blocked.push(&n.place)
@@ -259,7 +271,7 @@ func (d *Desk) grant(now time.Time, l *lane, t *tenant, user id.User, box id.Mai
 	if l != d.held {
 		p.Conns, p.Probe = l.take(now, d.limits, q.two && 2*len(d.out) < d.limits.Sessions)
 	}
-	t.running++
+	t.count(p, 1)
 	d.out[p.ID] = &grant{Permit: p, at: now}
 	return p
 }

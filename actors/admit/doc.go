@@ -8,10 +8,15 @@
 // Permit takes a session of the node, one of the user's, and connections and
 // logins of the lane: what shares a mail server. It is given
 //
-//   - by priority: asked for by a person, announced by the server, polled; one
-//     permit in four looks at the polls first, so that they cannot starve;
+//   - by priority: asked for by a person, announced by the server, polled,
+//     polled after a failure; one permit in four looks at the polls first, so
+//     that they cannot starve;
 //   - within a priority by lanes in turn, within a lane by users in turn, within
 //     a user first come, first served.
+//
+// What is polled after a failure has at most half of its user's permits: a dead
+// server costs its minute each time, and two hundred dead mailboxes would leave
+// the healthy one of the same user no turn.
 //
 // A lane that fails is left alone: after five failures to connect within 30 s,
 // of at least two users, with no success between them, its breaker opens and
@@ -35,6 +40,7 @@ const (
 	Asked     Priority = iota // a person waits
 	Announced                 // the server has new mail
 	Polled
+	Retried // polled, and its last pass has failed
 	priorities
 )
 
@@ -56,6 +62,9 @@ const (
 	laneCap     = 16_384    // polls that wait for one lane
 	offerTime   = 30 * time.Second
 )
+
+// retries is how many passes after a failure one user may have at once.
+func (l Limits) retries() int { return max(1, l.PerUser/2) }
 
 // burst is how many logins a rested lane may have at once.
 func (l Limits) burst() float64 { return max(1, l.Logins*burstTime) }

@@ -15,7 +15,7 @@ func (d *Desk) Began(now time.Time, p Permit) {
 	}
 	d.last = max(d.last, p.ID)
 	d.out[p.ID] = &grant{Permit: p, begun: true, at: now}
-	d.tenant(p.User).running++
+	d.tenant(p.User).count(p, 1)
 	if p.Conns > 0 {
 		d.lane(now, p.Lane).conns += p.Conns
 	}
@@ -30,7 +30,7 @@ func (d *Desk) Release(now time.Time, p Permit, e Ended) {
 	delete(d.out, p.ID)
 	d.full = false
 	t := d.users[p.User]
-	t.running--
+	t.count(p, -1)
 	for t.blocked.first != nil {
 		n := t.blocked.first.of
 		n.place.leave()

@@ -42,6 +42,7 @@ const (
 	Again                    // was asked for while it ran: once more at once
 	Single                   // its passes use one connection to the source
 	Parked                   // its connection waits for push
+	Failed                   // its last pass has, at its mail server
 )
 
 // Entry is what is known of a registered mailbox.
