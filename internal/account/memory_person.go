@@ -171,7 +171,7 @@ func (m *Memory) receipt(r Receipt) Receipt {
 func (m *Memory) errand(receipt string, k *kept) {
 	if k.grant != nil && !k.grant.RefreshToken.Empty() {
 		m.receipts[receipt].Outside[GoogleRevoke] = Pending
-		m.errands = append(m.errands, memoryErrand{Errand{receipt, GoogleRevoke, k.grant.RefreshToken}, k.subject})
+		m.errands = append(m.errands, memoryErrand{Errand{receipt, GoogleRevoke, time.Now(), k.grant.RefreshToken}, k.subject})
 	}
 }
 
@@ -209,6 +209,15 @@ func (m *Memory) Errands(ctx context.Context) (out []Errand, err error) {
 
 // ErrandDone notes that somebody was told, and forgets the secret.
 func (m *Memory) ErrandDone(ctx context.Context, receipt, what string) error {
+	return m.endErrand(ctx, receipt, what, Done)
+}
+
+// ErrandFailed notes that somebody could not be told, and forgets the secret.
+func (m *Memory) ErrandFailed(ctx context.Context, receipt, what string) error {
+	return m.endErrand(ctx, receipt, what, Failed)
+}
+
+func (m *Memory) endErrand(ctx context.Context, receipt, what, state string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := len(m.errands)
@@ -216,6 +225,6 @@ func (m *Memory) ErrandDone(ctx context.Context, receipt, what string) error {
 	if len(m.errands) == n {
 		return ErrNone
 	}
-	m.receipts[receipt].Outside[what] = Done
+	m.receipts[receipt].Outside[what] = state
 	return ctx.Err()
 }

@@ -22,7 +22,7 @@ type Receipt struct {
 	At           time.Time
 	Rows         map[string]int64  // by table
 	KeyDestroyed bool              // of a user; of a mailbox: its salt
-	Outside      map[string]string // what others are told: GoogleRevoke -> Pending, Done, Moot
+	Outside      map[string]string // what others are told: GoogleRevoke -> Pending, Done, Moot, Failed
 }
 
 // What others are told after a wipe, and how far that is.
@@ -31,7 +31,8 @@ const (
 
 	Pending = "pending"
 	Done    = "done"
-	Moot    = "moot" // the same person has connected again: telling it would end that
+	Moot    = "moot"   // the same person has connected again: telling it would end that
+	Failed  = "failed" // it could not be told for a long time: its owner can end it at Google
 )
 
 // NewReceiptID makes the id of a receipt: 128 random bits and more.
@@ -42,5 +43,6 @@ func NewReceiptID() string { return rand.Text() }
 type Errand struct {
 	Receipt string
 	What    string       // GoogleRevoke
+	Since   time.Time    // of the wipe
 	Secret  vault.Secret // the refresh token
 }

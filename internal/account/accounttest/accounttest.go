@@ -38,6 +38,7 @@ type Store interface {
 	Receipt(ctx context.Context, receipt string) (account.Receipt, error)
 	Errands(ctx context.Context) ([]account.Errand, error)
 	ErrandDone(ctx context.Context, receipt, what string) error
+	ErrandFailed(ctx context.Context, receipt, what string) error
 }
 
 type rule struct {

@@ -100,6 +100,19 @@ var receiptRules = []rule{
 		_, err = s.WipeGrant(t.Context(), id.New[id.User]())
 		wantNone(t, err)
 	}},
+	{"GivenUpIsSaid", "what could not be told is not tried for ever: the receipt says so, and the token is forgotten", func(t *testing.T, s Store, reopen func() Store) {
+		r, err := s.WipeGrant(t.Context(), grantTo(t, s, ann, "1//a"))
+		ok(t, err)
+		if all := wantErrands(t, s, "1//a"); time.Since(all[0].Since) > time.Minute || all[0].Since.Before(r.At.Add(-time.Minute)) {
+			t.Errorf("since %v, want the time of the wipe, %v", all[0].Since, r.At)
+		}
+		ok(t, s.ErrandFailed(t.Context(), r.ID, account.GoogleRevoke))
+		wantNone(t, s.ErrandFailed(t.Context(), r.ID, account.GoogleRevoke))
+		wantNone(t, s.ErrandDone(t.Context(), r.ID, account.GoogleRevoke))
+		s = reopen()
+		wantErrands(t, s)
+		wantOutside(t, s, r.ID, account.Failed)
+	}},
 	{"WhatIsOverIsNotTold", "where there is no token there is nothing to tell: not after Google itself has ended the grant", func(t *testing.T, s Store, _ func() Store) {
 		u := grantTo(t, s, ann, "1//a")
 		ok(t, s.DropGrant(t.Context(), u))

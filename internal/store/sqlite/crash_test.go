@@ -14,18 +14,22 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
+// copyOf copies a data directory with its keys as the disk has it.
+func copyOf(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	ok(t, os.CopyFS(to, os.DirFS(dir)))
+	ok(t, os.Chmod(filepath.Join(to, "master.key"), 0o600))
+	return to
+}
+
 // crashes runs do on a store of one user and gives copies of its files as a
 // crash would leave them before it and after each of its transactions.
 func crashes(t *testing.T, prepare, do func(*Store, id.User)) (user id.User, images []string) {
 	t.Helper()
 	dir := t.TempDir()
 	working := false
-	image := func() {
-		to := t.TempDir()
-		ok(t, os.CopyFS(to, os.DirFS(dir)))
-		ok(t, os.Chmod(filepath.Join(to, "master.key"), 0o600))
-		images = append(images, to)
-	}
+	image := func() { images = append(images, copyOf(t, dir)) }
 	s := openStore(t, dir, Options{Exclusive: true, Observe: func(time.Duration, int) {
 		if working {
 			image()
@@ -114,10 +118,10 @@ func TestACrashWhileAMailboxIsWipedLeavesItWholeOrNot(t *testing.T) {
 		_, err := s.WipeMailbox(t.Context(), u, box)
 		ok(t, err)
 	})
-	if len(images) != 3 {
-		t.Errorf("steps = %d, want three", len(images))
+	if len(images) != 4 {
+		t.Errorf("steps = %d, want four", len(images))
 	}
-	for i, dir := range images {
+	for i, dir := range images { // what was begun is finished
 		if want, got := max(0, 1-i), wantWhole(t, dir, user); got != want {
 			t.Errorf("mailboxes after step %d = %d, want %d", i, got, want)
 		}

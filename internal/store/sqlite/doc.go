@@ -4,6 +4,7 @@
 //	<data>/lock            held by the process that works (serve, sync, demo, migrate)
 //	<data>/system.db       who there is and who is signed in (by keyed hash), when each mailbox is due,
 //	                       what the day has cost, receipts of wipes and what others are still to be told
+//	<data>/jobs.db         the queue of jobs, made anew from rows of the system database if it is lost
 //	<data>/users/<id>.db   one user: profile, grant, mailboxes with their state, ledger, audit log
 //	<data>/keys            the keys of all these (package vault)
 //
@@ -42,7 +43,7 @@
 // between two commits harmless is their order:
 //
 //	make a mailbox   salt, row in the wheel, mailbox
-//	wipe a mailbox   salt, mailbox, row in the wheel with the receipt
+//	wipe a mailbox   intent, salt, mailbox, row in the wheel with the receipt
 //	save a state     first where the mailbox is woken sooner, then the other
 //
 // So the wheel knows every mailbox and is never late. What it knows too much, a

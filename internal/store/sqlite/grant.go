@@ -8,11 +8,10 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
-	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/systemdb"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/userdb"
-	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // PutGrant keeps what Google gave. It replaces what was kept before, of which
@@ -24,10 +23,11 @@ func (s *Store) PutGrant(ctx context.Context, user id.User, g account.Grant) err
 		return err
 	}
 	row := userdb.PutGrantParams{Status: string(cmp.Or(g.Status, account.Active)), Scopes: string(scopes), GrantedAt: nanos(g.GrantedAt)}
-	if err := s.moot(ctx, user); err != nil {
+	marks := s.markHashes(g.RefreshToken)
+	if err := s.connected(ctx, user, marks); err != nil {
 		return err
 	}
-	return s.inUser(ctx, user, func(u *userDB) error {
+	err = s.inUser(ctx, user, func(u *userDB) error {
 		if !g.RefreshToken.Empty() {
 			row.RefreshToken = u.key.Seal(u.place("grants", "refresh_token", nil), g.RefreshToken)
 		}
@@ -44,20 +44,8 @@ func (s *Store) PutGrant(ctx context.Context, user id.User, g account.Grant) err
 		}
 		return err
 	})
-}
-
-// moot takes back what Google is still to be told of a user.
-func (s *Store) moot(ctx context.Context, user id.User) error {
-	moot := int64(0)
-	err := s.system.write(ctx, func() error {
-		subject, err := s.q.SubjectOfUser(context.Background(), user[:])
-		if err == nil {
-			moot, err = s.q.MootErrands(context.Background(), subject)
-		}
-		return none(err)
-	})
-	if err == nil && moot > 0 {
-		err = s.system.scrub(ctx)
+	if err == nil {
+		err = s.keepMarks(ctx, user, marks)
 	}
 	return err
 }
@@ -130,21 +118,45 @@ func (s *Store) DropRefused(ctx context.Context, user id.User, token vault.Secre
 // WipeGrant destroys what Google gave: its user wants that. Google is still to
 // be told, which is durable before the token is destroyed.
 func (s *Store) WipeGrant(ctx context.Context, user id.User) (account.Receipt, error) {
-	r := newReceipt(account.OfGrant)
-	g, err := s.Grant(ctx, user)
-	switch {
-	case err == nil:
-		err = s.system.write(ctx, func() error { return s.sendErrand(r.ID, user, g.RefreshToken) })
-	case errors.Is(err, account.ErrNone):
-		_, err = s.Access(ctx, user) // is there such a user?
+	w := &wipe{Receipt: newReceipt(account.OfGrant), user: user}
+	err := s.inUser(ctx, user, func(u *userDB) error {
+		return u.read(ctx, func(ctx context.Context) error {
+			c, err := u.q.CountGrantRows(ctx)
+			w.Rows = map[string]int64{"claims": c.Claims, "grants": c.Grants, "person": c.Person}
+			return err
+		})
+	})
+	if err == nil {
+		err = s.begin(ctx, w)
 	}
 	if err != nil {
 		return account.Receipt{}, err
 	}
-	if r.Rows, err = s.dropGrant(context.WithoutCancel(ctx), user, vault.Secret{}); err != nil {
+	return s.wipeGrant(context.WithoutCancel(ctx), w)
+}
+
+func (s *Store) wipeGrant(ctx context.Context, w *wipe) (account.Receipt, error) {
+	g, err := s.Grant(ctx, w.user)
+	switch {
+	case err == nil:
+		err = s.leaveErrand(ctx, w, g.RefreshToken)
+	case errors.Is(err, account.ErrNone):
+		_, err = s.Access(ctx, w.user) // is there such a user?
+	}
+	if err != nil {
 		return account.Receipt{}, err
 	}
-	return s.keepReceipt(ctx, r, func(*account.Receipt) error { return nil })
+	rows, err := s.dropGrant(ctx, w.user, vault.Secret{})
+	if err == nil {
+		err = s.at(stepRows)
+	}
+	if err != nil {
+		return account.Receipt{}, err
+	}
+	for table, n := range rows {
+		w.gone(table, n)
+	}
+	return s.keepReceipt(ctx, w, func() error { return nil })
 }
 
 // dropGrant destroys tokens, who the person is to Google, and upload sessions,
@@ -159,10 +171,11 @@ func (s *Store) WipeGrant(ctx context.Context, user id.User) (account.Receipt, e
 //
 // With a token nothing of this happens while another is kept.
 func (s *Store) dropGrant(ctx context.Context, user id.User, token vault.Secret) (rows map[string]int64, err error) {
+	stays := false
 	err = s.inUser(ctx, user, func(u *userDB) error {
 		err := u.write(ctx, func() error {
 			return u.alone(func() error {
-				if newer, err := u.isAnother(token); err != nil || newer {
+				if stays, err = u.isAnother(token); err != nil || stays {
 					return err
 				}
 				rows, err = u.forgo()
@@ -174,6 +187,9 @@ func (s *Store) dropGrant(ctx context.Context, user id.User, token vault.Secret)
 		}
 		return err
 	})
+	if err == nil && !stays {
+		err = s.keepMarks(ctx, user, nil)
+	}
 	return rows, err
 }
 
@@ -223,17 +239,4 @@ func (u *userDB) forgo() (map[string]int64, error) {
 	epoch, err := u.q.TakeOver(ctx)
 	u.epoch = epoch
 	return rows, err
-}
-
-// sendErrand notes that Google is to be told. It is part of a transaction.
-func (s *Store) sendErrand(receipt string, user id.User, token vault.Secret) error {
-	ctx := context.Background()
-	subject, err := s.q.SubjectOfUser(ctx, user[:])
-	if err != nil {
-		return none(err)
-	}
-	return s.q.InsertErrand(ctx, systemdb.InsertErrandParams{
-		Receipt: receipt, What: account.GoogleRevoke, Subject: subject,
-		Secret: s.sealer.Seal(errandPlace(receipt, account.GoogleRevoke), token),
-	})
 }

@@ -29,10 +29,13 @@ type Store struct {
 	system *database
 	q      *systemdb.Queries
 	index  *vault.SystemKeys
-	sealer *vault.UserKey // for what outlives its user
 	users  handles
 
+	jobs jobsFile
+	due  chan struct{}
+
 	observe func(time.Duration, int)
+	step    func(string) error // a test's: see at
 
 	making keyed // a mailbox while it is made: its row in the wheel comes first
 	saving keyed // its state
@@ -42,7 +45,7 @@ type Store struct {
 // Open opens the data directory dir, which is made if need be, with the keys
 // in keys. With Exclusive, wipes that a crash interrupted are finished first.
 func Open(ctx context.Context, dir string, keys *vault.Store, o Options) (_ *Store, err error) {
-	s := &Store{dir: dir, keys: keys, observe: o.Observe}
+	s := &Store{dir: dir, keys: keys, observe: o.Observe, due: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			_ = s.Close()
@@ -70,8 +73,6 @@ func Open(ctx context.Context, dir string, keys *vault.Store, o Options) (_ *Sto
 		return nil, err
 	}
 	s.system.observe = s.observe
-	root := s.index.Index("sealer", "")
-	s.sealer = vault.NewUserKey(id.User{}, vault.NewSecret(root[:]))
 	s.q = systemdb.New(s.system.cold)
 	if o.Exclusive {
 		err = s.finishWipes(ctx)
@@ -82,7 +83,7 @@ func Open(ctx context.Context, dir string, keys *vault.Store, o Options) (_ *Sto
 // Close waits for what is under way and gives the directory back. Handles on
 // ledgers made from this store are of no use afterwards.
 func (s *Store) Close() error {
-	errs := []error{s.users.close()}
+	errs := []error{s.jobs.close(), s.users.close()}
 	if s.system != nil {
 		errs = append(errs, s.system.close())
 	}

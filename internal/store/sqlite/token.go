@@ -116,12 +116,16 @@ func (s *Store) UseOnce(ctx context.Context, kind session.Kind, value string, un
 	if !time.Now().Before(until) {
 		return false, nil
 	}
-	h := s.index.Index("once", string(kind)+"\x00"+value)
-	p := systemdb.UseOnceParams{Hash: h[:], Until: until.Unix() + 1}
+	p := s.onceParams(kind, value, until)
 	err = s.system.write(ctx, func() error {
 		n, err := s.q.UseOnce(context.Background(), p)
 		first = n == 1
 		return err
 	})
 	return first && err == nil, err
+}
+
+func (s *Store) onceParams(kind session.Kind, value string, until time.Time) systemdb.UseOnceParams {
+	h := s.index.Index("once", string(kind)+"\x00"+value)
+	return systemdb.UseOnceParams{Hash: h[:], Until: until.Unix() + 1}
 }

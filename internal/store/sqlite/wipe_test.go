@@ -183,29 +183,6 @@ func wantOutOfSystem(t *testing.T, s *Store, id []byte) {
 	}
 }
 
-func TestWipeIsFinishedAfterACrash(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := openStore(t, dir, Options{Exclusive: true})
-	u, _, _ := fillWithMarkers(t, s)
-	ok(t, s.system.write(t.Context(), func() error { // it crashed right after its first step
-		_, err := s.q.MarkWiping(context.Background(), systemdb.MarkWipingParams{Receipt: "a receipt", ID: u[:]})
-		return err
-	}))
-	ok(t, s.Close())
-	s = openStore(t, dir, Options{Exclusive: true})
-	if _, err := os.Stat(s.userFile(u)); !errors.Is(err, fs.ErrNotExist) {
-		t.Error("the wipe was not finished")
-	}
-	r, err := s.Receipt(t.Context(), "a receipt")
-	if err != nil || r.Of != account.OfAccount || !r.KeyDestroyed || r.Rows["users"] != 1 || r.Rows["sessions"] != 1 {
-		t.Errorf("receipt = %+v, %v, want that of the wipe which was begun", r, err)
-	}
-	if again := newUser(t, s, "MARK-subject"); again == u {
-		t.Error("the user came back")
-	}
-}
-
 // TestNobodyIsSignedInToAWipe: from the first step of a wipe on, before any row
 // is gone.
 func TestNobodyIsSignedInToAWipe(t *testing.T) {

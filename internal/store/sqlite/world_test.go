@@ -186,3 +186,5 @@ func TestAccounts(t *testing.T) {
 		return w.s, func() accounttest.Store { w.Reopen(t); return w.s }
 	})
 }
+
+func secret(s string) vault.Secret { return vault.NewSecret(s) }

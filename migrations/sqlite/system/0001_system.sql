@@ -53,18 +53,51 @@ CREATE TABLE receipts (
     key_destroyed INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Wipes that have begun: what is found here at a start is finished.
+CREATE TABLE wipes (
+    receipt    TEXT NOT NULL PRIMARY KEY,
+    of         TEXT NOT NULL CHECK (of IN ('mailbox', 'grant', 'account')),
+    user_id    BLOB NOT NULL REFERENCES users (id),
+    mailbox_id BLOB NOT NULL CHECK (length(mailbox_id) IN (0, 16)), -- empty: not one mailbox
+    counts     TEXT NOT NULL, -- JSON: rows by table, counted before anything was destroyed
+    UNIQUE (user_id, of, mailbox_id)
+) STRICT, WITHOUT ROWID;
+
 -- What others are still to be told after a wipe. An errand is durable before its
--- user's key is destroyed; with its end, its secret is gone.
+-- user's key is destroyed; with its end, its secret and the key of that are gone.
 CREATE TABLE errands (
-    receipt TEXT NOT NULL,
-    what    TEXT NOT NULL,
-    subject BLOB NOT NULL CHECK (length(subject) IN (0, 32)), -- keyed hash of whom it is about, while it is pending
-    secret  BLOB NOT NULL, -- sealed under a key of the system; empty when it is not pending
-    state   TEXT NOT NULL CHECK (state IN ('pending', 'done', 'moot')),
+    receipt  TEXT    NOT NULL,
+    what     TEXT    NOT NULL,
+    since    INTEGER NOT NULL, -- Unix nanoseconds
+    subject  BLOB    NOT NULL CHECK (length(subject) IN (0, 32)), -- keyed hash of whom it is about, while it is pending
+    secret   BLOB    NOT NULL, -- sealed under a key of its own; empty when it is not pending
+    state    TEXT    NOT NULL CHECK (state IN ('pending', 'done', 'moot', 'failed')),
+    key_gone INTEGER NOT NULL CHECK (key_gone IN (0, 1)),
     PRIMARY KEY (receipt, what)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX errands_pending ON errands (subject) WHERE state = 'pending';
+CREATE INDEX errands_ended ON errands (receipt) WHERE state <> 'pending' AND key_gone = 0;
+
+-- The names under which Google may speak of the refresh token that is kept, to
+-- find whose it is. There may be one too many, never one too few.
+CREATE TABLE grant_marks (
+    mark    BLOB NOT NULL CHECK (length(mark) = 32), -- keyed hash
+    user_id BLOB NOT NULL REFERENCES users (id),
+    PRIMARY KEY (mark, user_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX grant_marks_of_user ON grant_marks (user_id);
+
+-- News from Google about an account, until it has been acted upon.
+CREATE TABLE notices (
+    id      BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    kind    TEXT    NOT NULL,
+    reason  TEXT    NOT NULL,
+    at      INTEGER NOT NULL, -- Unix nanoseconds
+    subject BLOB    NOT NULL CHECK (length(subject) IN (0, 32)), -- keyed hash of whom it is about, or
+    mark    BLOB    NOT NULL CHECK (length(mark) IN (0, 32))     -- of a name of the refresh token that it is about
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE quota_day (
     day   TEXT    NOT NULL PRIMARY KEY,

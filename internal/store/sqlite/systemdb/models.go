@@ -7,9 +7,25 @@ package systemdb
 type Errand struct {
 	Receipt string
 	What    string
+	Since   int64
 	Subject []byte
 	Secret  []byte
 	State   string
+	KeyGone int64
+}
+
+type GrantMark struct {
+	Mark   []byte
+	UserID []byte
+}
+
+type Notice struct {
+	ID      []byte
+	Kind    string
+	Reason  string
+	At      int64
+	Subject []byte
+	Mark    []byte
 }
 
 type QuotaDay struct {
@@ -71,4 +87,12 @@ type Wheel struct {
 	Until     int64
 	Every     int64
 	Dirty     int64
+}
+
+type Wipe struct {
+	Receipt   string
+	Of        string
+	UserID    []byte
+	MailboxID []byte
+	Counts    string
 }

@@ -9,23 +9,93 @@ import (
 	"context"
 )
 
+const CountErrand = `-- name: CountErrand :one
+SELECT count(*)
+FROM errands
+WHERE receipt = ? AND what = ?
+`
+
+type CountErrandParams struct {
+	Receipt string
+	What    string
+}
+
+func (q *Queries) CountErrand(ctx context.Context, arg CountErrandParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, CountErrand, arg.Receipt, arg.What)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const EndErrand = `-- name: EndErrand :execrows
 UPDATE errands
-SET state = 'done', secret = x'', subject = x''
+SET state = ?, secret = x'', subject = x''
 WHERE receipt = ? AND what = ? AND state = 'pending'
 `
 
 type EndErrandParams struct {
+	State   string
 	Receipt string
 	What    string
 }
 
 func (q *Queries) EndErrand(ctx context.Context, arg EndErrandParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, EndErrand, arg.Receipt, arg.What)
+	result, err := q.db.ExecContext(ctx, EndErrand, arg.State, arg.Receipt, arg.What)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const EndedErrands = `-- name: EndedErrands :many
+SELECT receipt, what
+FROM errands
+WHERE state <> 'pending' AND key_gone = 0
+`
+
+type EndedErrandsRow struct {
+	Receipt string
+	What    string
+}
+
+// The keys of these are still there.
+func (q *Queries) EndedErrands(ctx context.Context) ([]EndedErrandsRow, error) {
+	rows, err := q.db.QueryContext(ctx, EndedErrands)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EndedErrandsRow
+	for rows.Next() {
+		var i EndedErrandsRow
+		if err := rows.Scan(&i.Receipt, &i.What); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ErrandKeyGone = `-- name: ErrandKeyGone :exec
+UPDATE errands
+SET key_gone = 1
+WHERE receipt = ? AND what = ?
+`
+
+type ErrandKeyGoneParams struct {
+	Receipt string
+	What    string
+}
+
+func (q *Queries) ErrandKeyGone(ctx context.Context, arg ErrandKeyGoneParams) error {
+	_, err := q.db.ExecContext(ctx, ErrandKeyGone, arg.Receipt, arg.What)
+	return err
 }
 
 const ErrandStates = `-- name: ErrandStates :many
@@ -82,14 +152,15 @@ func (q *Queries) GetReceipt(ctx context.Context, id string) (Receipt, error) {
 }
 
 const InsertErrand = `-- name: InsertErrand :exec
-INSERT INTO errands (receipt, what, subject, secret, state)
-VALUES (?, ?, ?, ?, 'pending')
+INSERT INTO errands (receipt, what, since, subject, secret, state, key_gone)
+VALUES (?, ?, ?, ?, ?, 'pending', 0)
 ON CONFLICT (receipt, what) DO NOTHING
 `
 
 type InsertErrandParams struct {
 	Receipt string
 	What    string
+	Since   int64
 	Subject []byte
 	Secret  []byte
 }
@@ -98,6 +169,7 @@ func (q *Queries) InsertErrand(ctx context.Context, arg InsertErrandParams) erro
 	_, err := q.db.ExecContext(ctx, InsertErrand,
 		arg.Receipt,
 		arg.What,
+		arg.Since,
 		arg.Subject,
 		arg.Secret,
 	)
@@ -107,6 +179,7 @@ func (q *Queries) InsertErrand(ctx context.Context, arg InsertErrandParams) erro
 const InsertReceipt = `-- name: InsertReceipt :exec
 INSERT INTO receipts (id, of, at, counts, key_destroyed)
 VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING
 `
 
 type InsertReceiptParams struct {
@@ -144,7 +217,7 @@ func (q *Queries) MootErrands(ctx context.Context, subject []byte) (int64, error
 }
 
 const PendingErrands = `-- name: PendingErrands :many
-SELECT receipt, what, secret
+SELECT receipt, what, since, secret
 FROM errands
 WHERE state = 'pending'
 `
@@ -152,6 +225,7 @@ WHERE state = 'pending'
 type PendingErrandsRow struct {
 	Receipt string
 	What    string
+	Since   int64
 	Secret  []byte
 }
 
@@ -164,7 +238,12 @@ func (q *Queries) PendingErrands(ctx context.Context) ([]PendingErrandsRow, erro
 	var items []PendingErrandsRow
 	for rows.Next() {
 		var i PendingErrandsRow
-		if err := rows.Scan(&i.Receipt, &i.What, &i.Secret); err != nil {
+		if err := rows.Scan(
+			&i.Receipt,
+			&i.What,
+			&i.Since,
+			&i.Secret,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -66,27 +66,6 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (int64, 
 	return result.RowsAffected()
 }
 
-const MarkWiping = `-- name: MarkWiping :execrows
-UPDATE users
-SET receipt = iif(receipt = '', CAST(?1 AS TEXT), receipt)
-WHERE id = ?2
-`
-
-type MarkWipingParams struct {
-	Receipt string
-	ID      []byte
-}
-
-// The intent of a wipe is durable before the key is destroyed, so that a
-// restart finishes it. Who wipes again goes on with the receipt of the first.
-func (q *Queries) MarkWiping(ctx context.Context, arg MarkWipingParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, MarkWiping, arg.Receipt, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const SignedUp = `-- name: SignedUp :one
 SELECT CAST(EXISTS (
     SELECT 1
@@ -99,6 +78,20 @@ func (q *Queries) SignedUp(ctx context.Context) (int64, error) {
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const SubjectOfAnyUser = `-- name: SubjectOfAnyUser :one
+SELECT subject
+FROM users
+WHERE id = ?
+`
+
+// Also of who is being wiped.
+func (q *Queries) SubjectOfAnyUser(ctx context.Context, id []byte) ([]byte, error) {
+	row := q.db.QueryRowContext(ctx, SubjectOfAnyUser, id)
+	var subject []byte
+	err := row.Scan(&subject)
+	return subject, err
 }
 
 const SubjectOfUser = `-- name: SubjectOfUser :one
@@ -166,46 +159,4 @@ func (q *Queries) UsersAfter(ctx context.Context, arg UsersAfterParams) ([][]byt
 		return nil, err
 	}
 	return items, nil
-}
-
-const Wiping = `-- name: Wiping :many
-SELECT id
-FROM users
-WHERE receipt <> ''
-`
-
-func (q *Queries) Wiping(ctx context.Context) ([][]byte, error) {
-	rows, err := q.db.QueryContext(ctx, Wiping)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items [][]byte
-	for rows.Next() {
-		var id []byte
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const WipingOn = `-- name: WipingOn :one
-SELECT receipt
-FROM users
-WHERE id = ?
-`
-
-func (q *Queries) WipingOn(ctx context.Context, id []byte) (string, error) {
-	row := q.db.QueryRowContext(ctx, WipingOn, id)
-	var receipt string
-	err := row.Scan(&receipt)
-	return receipt, err
 }

@@ -9,6 +9,59 @@ import (
 	"context"
 )
 
+const CountGrantRows = `-- name: CountGrantRows :one
+SELECT
+    (SELECT count(*) FROM claims) AS claims,
+    (SELECT count(*) FROM grants WHERE status <> 'revoked') AS grants,
+    (SELECT count(*) FROM person) AS person
+`
+
+type CountGrantRowsRow struct {
+	Claims int64
+	Grants int64
+	Person int64
+}
+
+func (q *Queries) CountGrantRows(ctx context.Context) (CountGrantRowsRow, error) {
+	row := q.db.QueryRowContext(ctx, CountGrantRows)
+	var i CountGrantRowsRow
+	err := row.Scan(&i.Claims, &i.Grants, &i.Person)
+	return i, err
+}
+
+const CountMailboxRows = `-- name: CountMailboxRows :one
+SELECT
+    (SELECT count(*) FROM mailboxes WHERE mailboxes.n = ?1) AS mailboxes,
+    (SELECT count(*) FROM schedule WHERE schedule.mailbox = ?1) AS schedule,
+    (SELECT count(*) FROM entries WHERE entries.mailbox = ?1) AS entries,
+    (SELECT count(*) FROM totals WHERE totals.mailbox = ?1) AS totals,
+    (SELECT count(*) FROM claims WHERE claims.mailbox = ?1) AS claims,
+    (SELECT count(*) FROM audit WHERE audit.mailbox = ?1) AS audit
+`
+
+type CountMailboxRowsRow struct {
+	Mailboxes int64
+	Schedule  int64
+	Entries   int64
+	Totals    int64
+	Claims    int64
+	Audit     int64
+}
+
+func (q *Queries) CountMailboxRows(ctx context.Context, n int64) (CountMailboxRowsRow, error) {
+	row := q.db.QueryRowContext(ctx, CountMailboxRows, n)
+	var i CountMailboxRowsRow
+	err := row.Scan(
+		&i.Mailboxes,
+		&i.Schedule,
+		&i.Entries,
+		&i.Totals,
+		&i.Claims,
+		&i.Audit,
+	)
+	return i, err
+}
+
 const CountRows = `-- name: CountRows :one
 SELECT
     (SELECT count(*) FROM mailboxes) AS mailboxes,

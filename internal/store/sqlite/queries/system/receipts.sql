@@ -1,6 +1,7 @@
 -- name: InsertReceipt :exec
 INSERT INTO receipts (id, of, at, counts, key_destroyed)
-VALUES (?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING;
 
 -- name: GetReceipt :one
 SELECT *
@@ -13,18 +14,23 @@ FROM errands
 WHERE receipt = ?;
 
 -- name: InsertErrand :exec
-INSERT INTO errands (receipt, what, subject, secret, state)
-VALUES (?, ?, ?, ?, 'pending')
+INSERT INTO errands (receipt, what, since, subject, secret, state, key_gone)
+VALUES (?, ?, ?, ?, ?, 'pending', 0)
 ON CONFLICT (receipt, what) DO NOTHING;
 
+-- name: CountErrand :one
+SELECT count(*)
+FROM errands
+WHERE receipt = ? AND what = ?;
+
 -- name: PendingErrands :many
-SELECT receipt, what, secret
+SELECT receipt, what, since, secret
 FROM errands
 WHERE state = 'pending';
 
 -- name: EndErrand :execrows
 UPDATE errands
-SET state = 'done', secret = x'', subject = x''
+SET state = ?, secret = x'', subject = x''
 WHERE receipt = ? AND what = ? AND state = 'pending';
 
 -- Who has connected again does not want the grant ended.
@@ -32,3 +38,14 @@ WHERE receipt = ? AND what = ? AND state = 'pending';
 UPDATE errands
 SET state = 'moot', secret = x'', subject = x''
 WHERE subject = ? AND state = 'pending';
+
+-- The keys of these are still there.
+-- name: EndedErrands :many
+SELECT receipt, what
+FROM errands
+WHERE state <> 'pending' AND key_gone = 0;
+
+-- name: ErrandKeyGone :exec
+UPDATE errands
+SET key_gone = 1
+WHERE receipt = ? AND what = ?;

@@ -8,6 +8,12 @@ SELECT subject
 FROM users
 WHERE id = ? AND receipt = '';
 
+-- Also of who is being wiped.
+-- name: SubjectOfAnyUser :one
+SELECT subject
+FROM users
+WHERE id = ?;
+
 -- With first, only if nobody has signed up before.
 -- name: InsertUser :execrows
 INSERT INTO users (id, subject, signed_up)
@@ -30,23 +36,6 @@ FROM users
 WHERE id > sqlc.arg(last) AND receipt = ''
 ORDER BY id
 LIMIT sqlc.arg(most);
-
--- The intent of a wipe is durable before the key is destroyed, so that a
--- restart finishes it. Who wipes again goes on with the receipt of the first.
--- name: MarkWiping :execrows
-UPDATE users
-SET receipt = iif(receipt = '', CAST(sqlc.arg(receipt) AS TEXT), receipt)
-WHERE id = sqlc.arg(id);
-
--- name: WipingOn :one
-SELECT receipt
-FROM users
-WHERE id = ?;
-
--- name: Wiping :many
-SELECT id
-FROM users
-WHERE receipt <> '';
 
 -- name: DeleteUser :execrows
 DELETE FROM users

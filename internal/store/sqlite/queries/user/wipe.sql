@@ -22,6 +22,21 @@ WHERE mailbox = ?;
 DELETE FROM mailboxes
 WHERE n = ?;
 
+-- name: CountMailboxRows :one
+SELECT
+    (SELECT count(*) FROM mailboxes WHERE mailboxes.n = sqlc.arg(n)) AS mailboxes,
+    (SELECT count(*) FROM schedule WHERE schedule.mailbox = sqlc.arg(n)) AS schedule,
+    (SELECT count(*) FROM entries WHERE entries.mailbox = sqlc.arg(n)) AS entries,
+    (SELECT count(*) FROM totals WHERE totals.mailbox = sqlc.arg(n)) AS totals,
+    (SELECT count(*) FROM claims WHERE claims.mailbox = sqlc.arg(n)) AS claims,
+    (SELECT count(*) FROM audit WHERE audit.mailbox = sqlc.arg(n)) AS audit;
+
+-- name: CountGrantRows :one
+SELECT
+    (SELECT count(*) FROM claims) AS claims,
+    (SELECT count(*) FROM grants WHERE status <> 'revoked') AS grants,
+    (SELECT count(*) FROM person) AS person;
+
 -- name: CountRows :one
 SELECT
     (SELECT count(*) FROM mailboxes) AS mailboxes,

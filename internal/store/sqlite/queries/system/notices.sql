@@ -1,0 +1,47 @@
+-- name: InsertNotice :exec
+INSERT INTO notices (id, kind, reason, at, subject, mark)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: Notices :many
+SELECT id, kind, reason, at
+FROM notices
+ORDER BY at, id;
+
+-- name: GetNotice :one
+SELECT *
+FROM notices
+WHERE id = ?;
+
+-- name: EndNotice :exec
+DELETE FROM notices
+WHERE id = ?;
+
+-- name: DeleteUserNotices :execrows
+DELETE FROM notices
+WHERE subject = (
+    SELECT u.subject
+    FROM users AS u
+    WHERE u.id = ?);
+
+-- name: AddMark :exec
+INSERT INTO grant_marks (mark, user_id)
+VALUES (?, ?)
+ON CONFLICT (mark, user_id) DO NOTHING;
+
+-- name: MarksOfUser :many
+SELECT mark
+FROM grant_marks
+WHERE user_id = ?;
+
+-- name: DropMark :exec
+DELETE FROM grant_marks
+WHERE mark = ? AND user_id = ?;
+
+-- name: UsersOfMark :many
+SELECT user_id
+FROM grant_marks
+WHERE mark = ?;
+
+-- name: DeleteUserMarks :execrows
+DELETE FROM grant_marks
+WHERE user_id = ?;
