@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/config"
 	"github.com/smtp-sync/smtp-sync/internal/dial"
@@ -33,9 +35,13 @@ type parts struct {
 	metrics   *telemetry.Metrics // nil: nothing is counted
 	transport *http.Transport    // to Google
 	oauth     *oauth.Provider
-	out       *dial.Dialer // to mail hosts
+	roots     *x509.CertPool // nil: the system's
+	out       *dial.Dialer   // to mail hosts
 	memory    bridge.Memory
 	project   *quota.Project
+
+	// audited, once it is set, is told of each line of the log as it is written.
+	audited atomic.Pointer[func(id.User, audit.Entry)]
 
 	store  *sqlite.Store
 	userID id.User
@@ -75,11 +81,11 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 			p.close()
 		}
 	}()
-	roots, err := trusted(cfg.TLSCAFile)
+	p.roots, err = trusted(cfg.TLSCAFile)
 	if err != nil {
 		return nil, err
 	}
-	p.transport = gmail.NewTransport(roots)
+	p.transport = gmail.NewTransport(p.roots)
 	if err := p.openStore(a.ctx, mode); err != nil {
 		return nil, err
 	}
@@ -91,7 +97,7 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 		return nil, err
 	}
 	p.out = dial.New(dial.Options{
-		Roots: roots, Policy: dial.Policy{Allow: cfg.SourceAllowCIDRs, Ports: cfg.SourcePorts},
+		Roots: p.roots, Policy: dial.Policy{Allow: cfg.SourceAllowCIDRs, Ports: cfg.SourcePorts},
 		// The engine paces by host name; here all names of one server count, and
 		// second connections, so it is twice as much.
 		Pace: dial.Pace{PerSecond: 2 * float64(cfg.SourceLogins), Burst: 20},
@@ -126,8 +132,16 @@ func (p *parts) openStore(ctx context.Context, mode access) error {
 	if err != nil {
 		return err
 	}
-	p.store, err = sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{Exclusive: bool(mode), Observe: p.metrics.StoreCommit})
+	p.store, err = sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{
+		Exclusive: bool(mode), Observe: p.metrics.StoreCommit, Written: p.written,
+	})
 	return err
+}
+
+func (p *parts) written(user id.User, line audit.Entry) {
+	if tell := p.audited.Load(); tell != nil {
+		(*tell)(user, line)
+	}
 }
 
 // local finds the one user of the command line, or makes it; with exclusive,

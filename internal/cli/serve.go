@@ -12,7 +12,6 @@ import (
 	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/telemetry"
-	"github.com/smtp-sync/smtp-sync/server"
 )
 
 type serveCmd struct{}
@@ -60,14 +59,19 @@ func (serveCmd) Run(a *app) error {
 	var web sync.WaitGroup
 	front, shut := context.WithCancel(context.WithoutCancel(a.ctx))
 	defer shut()
+	service, err := p.web(engine, func() bool {
+		return a.ctx.Err() == nil && engine.Err() == nil && p.store.Ping(front) == nil && started(engine)
+	})
+	if err != nil {
+		return errors.Join(err, engine.Drain(context.WithoutCancel(a.ctx)))
+	}
 	web.Go(func() {
-		ready := func() bool {
-			return a.ctx.Err() == nil && engine.Err() == nil && p.store.Ping(front) == nil && started(engine)
-		}
-		if err := server.New(standing, ready).Serve(front, pages); err != nil {
+		if err := service.Serve(front, pages); err != nil {
 			failed <- err
 		}
 	})
+	web.Go(func() { service.inbox.Run(front) })
+	web.Go(func() { service.errands.run(front) })
 	if numbers != nil {
 		web.Go(func() {
 			if err := serveMetrics(front, numbers, metrics); err != nil {
@@ -134,11 +138,6 @@ func unlimited(setting int64) int {
 
 func listening(key string, err error) error {
 	return usageError{fmt.Errorf("%s: %w: end the program that uses this address, or choose another", key, err)}
-}
-
-// standing is what the page says without a sign-in.
-func standing() server.Status {
-	return server.Status{Title: "smtp-sync", Note: "The engine runs over the mailboxes in its store."}
 }
 
 // serveMetrics answers Prometheus until ctx ends.
