@@ -17,6 +17,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/config"
 	"github.com/smtp-sync/smtp-sync/internal/dial"
+	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/gmail"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
@@ -42,6 +43,9 @@ type parts struct {
 
 	// audited, once it is set, is told of each line of the log as it is written.
 	audited atomic.Pointer[func(id.User, audit.Entry)]
+	watched func(id.User, audit.Entry) // the same for the terminal of the demo; nil: nobody
+
+	finds discover.Options // the demo's world; zero: the real one
 
 	store  *sqlite.Store
 	userID id.User
@@ -141,6 +145,9 @@ func (p *parts) openStore(ctx context.Context, mode access) error {
 func (p *parts) written(user id.User, line audit.Entry) {
 	if tell := p.audited.Load(); tell != nil {
 		(*tell)(user, line)
+	}
+	if p.watched != nil {
+		p.watched(user, line)
 	}
 }
 

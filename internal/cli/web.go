@@ -41,13 +41,14 @@ func (p *parts) web(engine *actors.Engine, ready func() bool) (*site, error) {
 			return err
 		},
 	})
+	finds := p.finds
+	finds.Policy, finds.Roots = dial.Policy{Allow: p.cfg.SourceAllowCIDRs, Ports: p.cfg.SourcePorts}, p.roots
 	var err error
 	f.Service, err = server.NewService(server.Options{
 		PublicURL: p.cfg.PublicURL, Key: p.store.Key("server"),
 		Sessions: p.store, Accounts: telling{p.store, f.errands}, Books: books{p.store}, Schedules: p.store, Engine: engine,
 		Asker: asker{why.Asker{Store: p.store, Retention: p.cfg.AuditRetention}}, Usage: p.project.BytesToday,
-		Finder: discover.New(p.out, discover.Options{Policy: dial.Policy{Allow: p.cfg.SourceAllowCIDRs, Ports: p.cfg.SourcePorts}, Roots: p.roots}),
-		Prober: probe.New(p.out, probe.NewLimiter(probe.Limits{})), Hosts: p.out,
+		Finder: discover.New(p.out, finds), Prober: probe.New(p.out, probe.NewLimiter(probe.Limits{})), Hosts: p.out,
 		Google:     google{p.oauth.Visits(p.store.Key("visits"), p.personOf), p.oauth},
 		Deliveries: deliveries(risc.New(p.oauth, f.inbox)),
 		Ready:      ready, SignUp: account.SignUp{Rule: cmp.Or(p.cfg.Signup, "first"), Emails: p.cfg.SignupEmails},
