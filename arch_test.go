@@ -20,7 +20,7 @@ var picture = []struct {
 }{
 	{".", []string{"internal/cli"}},
 	{"bench/...", []string{"..."}},
-	{"internal/cli", []string{"server", "actors", "plugins", "internal/...", "migrations"}},
+	{"internal/cli", []string{"server", "server/api", "actors", "plugins", "internal/...", "migrations"}},
 	{"internal/demo/...", []string{"..."}},
 
 	{"server/...", []string{"server/...", "actors", "plugins", "internal/account", "internal/audit", "internal/schedule", "internal/session", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
@@ -44,6 +44,8 @@ var picture = []struct {
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/account", []string{"internal/vault", "internal/mail", "internal/id"}},
+	{"internal/crossaccount", []string{"internal/oauth/risc", "internal/account", "internal/session", "internal/schedule", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/why", []string{"internal/account", "internal/audit", "internal/schedule", "internal/mail", "internal/id"}},
 	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/session", "internal/account", "internal/audit", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
 	{"migrations", nil},
 

@@ -25,7 +25,4 @@
 //
 // Pages are html/template and work without JavaScript; nothing in them is
 // inline and nothing comes from elsewhere.
-//
-// New and Status are the page of the demo without sign-in, until the service
-// has taken its place.
 package server

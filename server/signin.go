@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -21,7 +22,27 @@ func (s *Service) redirect() string { return s.to("/auth/google/callback") }
 
 // login sends a browser to Google to say who it is. Nothing else is asked for.
 func (s *Service) login(c *call) error {
+	if s.otherName(string(c.Request().Host())) {
+		return seeOther(c, s.origin+string(c.Request().URI().RequestURI()))
+	}
 	return s.visit(c, oauth.AskIdentity(s.redirect(), c.Query("return")))
+}
+
+// otherName reports whether a browser has come to this machine by another of
+// its own names than the public one: Google would send it back to that one,
+// where it would not have its cookie.
+func (s *Service) otherName(host string) bool {
+	public := strings.TrimPrefix(strings.TrimPrefix(s.origin, "https://"), "http://")
+	return host != public && loopback(host) && loopback(public)
+}
+
+func loopback(hostport string) bool {
+	u, err := url.Parse("//" + hostport)
+	if err != nil {
+		return false
+	}
+	a, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && a.IsLoopback()
 }
 
 func (s *Service) visit(c *call, a oauth.Ask) error {

@@ -13,32 +13,32 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/smtp-sync/smtp-sync/actors"
-	"github.com/smtp-sync/smtp-sync/internal/bridge"
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/config"
 	"github.com/smtp-sync/smtp-sync/internal/demo"
+	"github.com/smtp-sync/smtp-sync/internal/discover"
+	"github.com/smtp-sync/smtp-sync/internal/gmail"
+	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
-	"github.com/smtp-sync/smtp-sync/internal/vault"
-	"github.com/smtp-sync/smtp-sync/server"
 )
 
 type demoCmd struct {
 	For time.Duration `help:"End by itself after this time; default: when interrupted." placeholder:"1m"`
 }
 
-// The pace of the demo.
-const (
-	demoSync    = 2 * time.Second // between two passes over a mailbox
-	demoDeliver = 3 * time.Second // between two new mails
-)
+// demoDeliver is the time between two new mails of the demo.
+const demoDeliver = 3 * time.Second
 
-// Run shows the real engine on mail of the demo's own.
+var errDemoOver = errors.New("the demo's time is over")
+
+// Run is the whole service on mail of the demo's own.
 func (d demoCmd) Run(a *app) error {
+	ctx, cancel := a.ctx, context.CancelFunc(func() {})
 	if d.For > 0 {
-		ctx, cancel := context.WithTimeoutCause(a.ctx, d.For, errDemoOver)
-		defer cancel()
-		a.ctx = ctx
+		ctx, cancel = context.WithTimeoutCause(a.ctx, d.For, errDemoOver)
 	}
+	defer cancel()
 	start := time.Now()
 	dir, err := os.MkdirTemp("", "smtp-sync-demo")
 	if err != nil {
@@ -50,98 +50,98 @@ func (d demoCmd) Run(a *app) error {
 		return err
 	}
 	defer world.Close()
-	cfg, err := config.Load(append(only(a.env, "SMTPSYNC_LISTEN", "SMTPSYNC_LOG_LEVEL"), world.Env...), "")
-	if err != nil {
-		return err
-	}
-	p, err := a.open(cfg, exclusive)
+	p, listener, err := a.demo(world)
 	if err != nil {
 		return err
 	}
 	defer p.close()
-	listener, err := listen(cfg.Listen)
+	defer listener.Close()
+	names, err := p.sample(ctx, world)
 	if err != nil {
 		return err
 	}
-	b := newBoard(a.stdout, start)
-	a.printf("smtp-sync demo: two sample mailboxes, a Gmail double, the real engine; nothing leaves this machine.\n")
-	a.printf("Status page: http://%s/   (end with Ctrl-C)\n\n", listener.Addr())
+	p.watched = newTicker(a.stdout, start, names).line
+	a.printf(`smtp-sync demo: sample mailboxes, a Gmail double, the whole service; nothing leaves this machine.
 
-	ctx, cancel := context.WithCancelCause(a.ctx)
+  Open       %s/   (end with Ctrl-C)
+  Sign in    as %s: the page that stands in for Google wants no password
+  Then add   the mailbox %s with the password %s, and watch its mail arrive
+
+`, p.cfg.PublicURL, demo.User, demo.Address, demo.Password)
+
 	var running sync.WaitGroup
-	running.Go(func() {
-		if err := server.New(b.status, func() bool { return ctx.Err() == nil }).Serve(ctx, listener); err != nil {
-			cancel(err)
-		}
-	})
 	running.Go(func() { arrive(ctx, world) })
-	engine := actors.Start(actors.Options{Log: p.log})
-	for i, m := range world.Mailboxes {
-		b.add(m.Name)
-		running.Go(func() {
-			if err := d.keepSyncing(ctx, p, engine, world, i, b); err != nil && ctx.Err() == nil {
-				cancel(err)
-			}
-		})
-	}
-	<-ctx.Done()
+	err = p.serve(ctx, listener, nil)
+	cancel()
 	running.Wait()
-	_ = engine.Drain(context.WithoutCancel(ctx))
 	a.printf("\n%d messages arrived in the Gmail double. Everything the demo stored is deleted.\n", world.Arrived())
-	if err := context.Cause(ctx); !errors.Is(err, errDemoOver) && !errors.Is(err, errInterrupted) {
-		return err
+	if errors.Is(err, errDemoOver) || errors.Is(err, errInterrupted) {
+		return nil // Ctrl-C is how a demo ends
 	}
-	return nil // Ctrl-C is how a demo ends
+	return err
 }
 
-var errDemoOver = errors.New("the demo's time is over")
-
-// keepSyncing runs one mailbox until ctx ends.
-func (demoCmd) keepSyncing(ctx context.Context, p *parts, engine *actors.Engine, world *demo.World, i int, b *board) error {
-	name := world.Mailboxes[i].Name
-	m, err := parseSource(world.Mailboxes[i].Source)
+// demo puts the product together in the demo's world.
+func (a *app) demo(world *demo.World) (*parts, net.Listener, error) {
+	env := append(only(a.env, "SMTPSYNC_LISTEN", "SMTPSYNC_LOG_LEVEL", "SMTPSYNC_PUBLIC_URL"), world.Env...)
+	if len(only(env, "SMTPSYNC_LOG_LEVEL")) == 0 {
+		env = append(env, "SMTPSYNC_LOG_LEVEL=warn") // the terminal is for what arrives
+	}
+	cfg, err := config.Load(env, "")
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	m.Password, m.AfterImport = vault.NewSecret(world.Mailboxes[i].Password), string(bridge.Leave)
-	tokens := p.oauth.Source(vault.NewSecret(world.RefreshToken))
-	for {
-		pass, box, err := p.pass(ctx, m, tokens)
+	listener, err := listen(cfg.Listen)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(only(env, "SMTPSYNC_PUBLIC_URL")) == 0 {
+		cfg.PublicURL = "http://" + browsable(listener.Addr())
+	}
+	p, err := a.assemble(cfg, exclusive, nil)
+	if err != nil {
+		_ = listener.Close()
+		return nil, nil, err
+	}
+	p.finds = discover.Options{DNS: demo.Names{World: world}, Web: demo.Names{World: world}}
+	return p, listener, nil
+}
+
+// browsable gives the address of a listener as a browser on this machine wants it.
+func browsable(a net.Addr) string {
+	if t, ok := a.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
+		return fmt.Sprintf("localhost:%d", t.Port)
+	}
+	return a.String()
+}
+
+// sample gives the demo's user the sample mailboxes, and their names.
+func (p *parts) sample(ctx context.Context, world *demo.World) (map[id.Mailbox]string, error) {
+	who := account.Person{Sub: world.Gmail.Sub(demo.User), Email: demo.User}
+	user, err := p.store.SignIn(ctx, who, account.SignUp{Rule: "open"})
+	if err != nil {
+		return nil, err
+	}
+	err = p.store.PutGrant(ctx, user.ID, account.Grant{RefreshToken: world.Refresh(), Email: who.Email, Sub: who.Sub,
+		Scopes: []string{gmail.ScopeInsert, gmail.ScopeLabels}, GrantedAt: time.Now()})
+	if err != nil {
+		return nil, err
+	}
+	names := map[id.Mailbox]string{}
+	for _, m := range world.Mailboxes {
+		made, err := p.store.EnsureMailbox(ctx, user.ID, m)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		pass.Progress = func(e bridge.Event) { b.event(name, e) }
-		b.set(name, "syncing", "")
-		_, err = engine.Sync(ctx, p.userID, box, func(ctx context.Context) (bridge.Report, error) {
-			return bridge.Sync(ctx, pass)
-		})
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			b.set(name, "failing", err.Error())
-		default:
-			b.set(name, "idle", "")
-		}
-		if !wait(ctx, demoSync) {
-			return nil
-		}
+		names[made.ID] = made.Name
 	}
+	return names, nil
 }
 
 // arrive lets new mail come.
 func arrive(ctx context.Context, world *demo.World) {
 	for wait(ctx, demoDeliver) {
 		world.Deliver()
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -162,65 +162,30 @@ func only(env []string, names ...string) []string {
 	})
 }
 
-// board is what the terminal and the status page show.
-type board struct {
+// ticker is what the terminal shows of the log.
+type ticker struct {
 	w     io.Writer
 	start time.Time
+	names map[id.Mailbox]string
 
-	mu     sync.Mutex
-	boxes  []server.Mailbox
-	recent []server.Entry
-	first  bool
+	mu    sync.Mutex
+	first bool
 }
 
-func newBoard(w io.Writer, start time.Time) *board { return &board{w: w, start: start} }
-
-func (b *board) add(name string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.boxes = append(b.boxes, server.Mailbox{Name: name, State: "idle"})
+func newTicker(w io.Writer, start time.Time, names map[id.Mailbox]string) *ticker {
+	return &ticker{w: w, start: start, names: names}
 }
 
-func (b *board) set(name, state, detail string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i := range b.boxes {
-		if b.boxes[i].Name == name {
-			b.boxes[i].State, b.boxes[i].Detail = state, detail
-		}
+func (t *ticker) line(_ id.User, e audit.Entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	name := t.names[e.Mailbox]
+	if name == "" {
+		name = "a mailbox of yours"
 	}
-}
-
-const recentLines = 40
-
-func (b *board) event(name string, e bridge.Event) {
-	if e.Status == "" {
-		return
-	}
-	now := time.Now()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i := range b.boxes {
-		if b.boxes[i].Name == name && e.Status == mail.Imported {
-			b.boxes[i].Imported++
-		}
-	}
-	entry := server.Entry{At: now, Mailbox: name, Domain: e.Domain, Status: string(e.Status), Reason: e.Reason, Size: e.Size}
-	b.recent = slices.Insert(b.recent, 0, entry)
-	b.recent = b.recent[:min(len(b.recent), recentLines)]
-	fmt.Fprintf(b.w, "%s  %-20s  %-8s  %7d octets from %s%s\n",
-		now.Format(time.TimeOnly), name, e.Status, e.Size, e.Domain, reason(e.Reason))
-	if !b.first && e.Status == mail.Imported {
-		b.first = true
-		fmt.Fprintf(b.w, "          (the first mail arrived %.1f s after the start)\n", now.Sub(b.start).Seconds())
-	}
-}
-
-func (b *board) status() server.Status {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return server.Status{
-		Title: "smtp-sync demo", Note: "Sample mailboxes, a Gmail double, the real engine. Nothing leaves this machine.",
-		Mailboxes: slices.Clone(b.boxes), Recent: slices.Clone(b.recent),
+	_, _ = fmt.Fprintf(t.w, "%s  %-20s  %-8s  %7d octets from %s%s\n", e.At.Local().Format(time.TimeOnly), name, e.Status, e.Size, e.Domain, reason(e.Reason))
+	if !t.first && e.Status == mail.Imported {
+		t.first = true
+		_, _ = fmt.Fprintf(t.w, "          (the first mail arrived %.1f s after the start)\n", time.Since(t.start).Seconds())
 	}
 }

@@ -9,12 +9,15 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/config"
 	"github.com/smtp-sync/smtp-sync/internal/dial"
+	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/gmail"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
@@ -33,9 +36,16 @@ type parts struct {
 	metrics   *telemetry.Metrics // nil: nothing is counted
 	transport *http.Transport    // to Google
 	oauth     *oauth.Provider
-	out       *dial.Dialer // to mail hosts
+	roots     *x509.CertPool // nil: the system's
+	out       *dial.Dialer   // to mail hosts
 	memory    bridge.Memory
 	project   *quota.Project
+
+	// audited, once it is set, is told of each line of the log as it is written.
+	audited atomic.Pointer[func(id.User, audit.Entry)]
+	watched func(id.User, audit.Entry) // the same for the terminal of the demo; nil: nobody
+
+	finds discover.Options // the demo's world; zero: the real one
 
 	store  *sqlite.Store
 	userID id.User
@@ -75,11 +85,11 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 			p.close()
 		}
 	}()
-	roots, err := trusted(cfg.TLSCAFile)
+	p.roots, err = trusted(cfg.TLSCAFile)
 	if err != nil {
 		return nil, err
 	}
-	p.transport = gmail.NewTransport(roots)
+	p.transport = gmail.NewTransport(p.roots)
 	if err := p.openStore(a.ctx, mode); err != nil {
 		return nil, err
 	}
@@ -91,7 +101,7 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 		return nil, err
 	}
 	p.out = dial.New(dial.Options{
-		Roots: roots, Policy: dial.Policy{Allow: cfg.SourceAllowCIDRs, Ports: cfg.SourcePorts},
+		Roots: p.roots, Policy: dial.Policy{Allow: cfg.SourceAllowCIDRs, Ports: cfg.SourcePorts},
 		// The engine paces by host name; here all names of one server count, and
 		// second connections, so it is twice as much.
 		Pace: dial.Pace{PerSecond: 2 * float64(cfg.SourceLogins), Burst: 20},
@@ -126,8 +136,19 @@ func (p *parts) openStore(ctx context.Context, mode access) error {
 	if err != nil {
 		return err
 	}
-	p.store, err = sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{Exclusive: bool(mode), Observe: p.metrics.StoreCommit})
+	p.store, err = sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{
+		Exclusive: bool(mode), Observe: p.metrics.StoreCommit, Written: p.written,
+	})
 	return err
+}
+
+func (p *parts) written(user id.User, line audit.Entry) {
+	if tell := p.audited.Load(); tell != nil {
+		(*tell)(user, line)
+	}
+	if p.watched != nil {
+		p.watched(user, line)
+	}
 }
 
 // local finds the one user of the command line, or makes it; with exclusive,

@@ -12,7 +12,6 @@ import (
 	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/telemetry"
-	"github.com/smtp-sync/smtp-sync/server"
 )
 
 type serveCmd struct{}
@@ -20,7 +19,7 @@ type serveCmd struct{}
 // graceful is what the process needs after the drain: books, files, sockets.
 const graceful = 2 * time.Second
 
-// Run runs the engine over every mailbox in the store until SIGTERM.
+// Run is the service, until SIGTERM.
 func (serveCmd) Run(a *app) error {
 	cfg, err := a.config("serve")
 	if err != nil {
@@ -44,8 +43,64 @@ func (serveCmd) Run(a *app) error {
 		}
 		defer numbers.Close()
 	}
-	engine := actors.Start(actors.Options{
-		Log: p.log, Registry: p.store, Accounts: accounts{p}, Metrics: metrics,
+	p.log.Info("serving", "addr", pages.Addr().String())
+	why := p.serve(a.ctx, pages, numbers)
+	if errors.Is(why, errTerminated) {
+		return nil // SIGTERM is how a service ends
+	}
+	return why
+}
+
+// serve runs engine and HTTP until ctx ends or one of them fails, and says why
+// it ended. numbers may be nil: no metrics.
+func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
+	engine := p.engine()
+	failed := make(chan error, 2)
+	var web sync.WaitGroup
+	front, shut := context.WithCancel(context.WithoutCancel(ctx))
+	defer shut()
+	site, err := p.web(engine, func() bool {
+		return ctx.Err() == nil && engine.Err() == nil && p.store.Ping(front) == nil && started(engine)
+	})
+	if err != nil {
+		return errors.Join(err, engine.Drain(context.WithoutCancel(ctx)))
+	}
+	run := func(f func(context.Context) error) {
+		web.Go(func() {
+			if err := f(front); err != nil {
+				failed <- err
+			}
+		})
+	}
+	run(func(ctx context.Context) error { return site.Serve(ctx, pages) })
+	if numbers != nil {
+		run(func(ctx context.Context) error { return serveMetrics(ctx, numbers, p.metrics) })
+	}
+	web.Go(func() { site.inbox.Run(front) })
+	web.Go(func() { site.errands.run(front) })
+	web.Go(func() { p.figures(front) })
+	web.Go(func() { giveBack(front) })
+
+	var why error
+	select {
+	case <-ctx.Done():
+		why = context.Cause(ctx)
+	case why = <-failed:
+	case <-engine.Failed():
+		why = engine.Err()
+	}
+	p.log.Info("draining")
+	p.drain(context.WithoutCancel(ctx), engine)
+	shut()
+	web.Wait()
+	return why
+}
+
+// engine starts the engine over every mailbox in the store.
+func (p *parts) engine() *actors.Engine {
+	cfg := p.cfg
+	return actors.Start(actors.Options{
+		Log: p.log, Registry: p.store, Accounts: accounts{p}, Metrics: p.metrics,
 		Policy: schedule.Policy{
 			Default: cfg.PollEvery, UnitsPerUserMinute: cfg.UnitsPerUserMinute, BytesPerUserDay: int64(cfg.BytesPerUserDay),
 		},
@@ -54,55 +109,20 @@ func (serveCmd) Run(a *app) error {
 			PerLane: unlimited(cfg.SourceConnections), LoginsPerSecond: float64(unlimited(cfg.SourceLogins)),
 		},
 	})
-	p.log.Info("serving", "addr", pages.Addr().String())
+}
 
-	failed := make(chan error, 2)
-	var web sync.WaitGroup
-	front, shut := context.WithCancel(context.WithoutCancel(a.ctx))
-	defer shut()
-	web.Go(func() {
-		ready := func() bool {
-			return a.ctx.Err() == nil && engine.Err() == nil && p.store.Ping(front) == nil && started(engine)
-		}
-		if err := server.New(standing, ready).Serve(front, pages); err != nil {
-			failed <- err
-		}
-	})
-	if numbers != nil {
-		web.Go(func() {
-			if err := serveMetrics(front, numbers, metrics); err != nil {
-				failed <- err
-			}
-		})
-	}
-	web.Go(func() { p.figures(front) })
-	web.Go(func() { giveBack(front) })
-
-	var why error
-	select {
-	case <-a.ctx.Done():
-		why = context.Cause(a.ctx)
-	case why = <-failed:
-	case <-engine.Failed():
-		why = engine.Err()
-	}
-	p.log.Info("draining")
-	drain, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), cfg.DrainTimeout)
+// drain ends the engine, then gives back what it has leased of the budgets.
+func (p *parts) drain(ctx context.Context, engine *actors.Engine) {
+	drain, cancel := context.WithTimeout(ctx, p.cfg.DrainTimeout)
 	defer cancel()
 	if err := engine.Drain(drain); err != nil {
 		p.log.Warn("drain cut short", "err", err)
 	}
-	ctx, end := context.WithTimeout(context.WithoutCancel(a.ctx), graceful)
+	rest, end := context.WithTimeout(ctx, graceful)
 	defer end()
-	if err := p.project.Close(ctx); err != nil {
+	if err := p.project.Close(rest); err != nil {
 		p.log.Warn("budget not given back", "err", err)
 	}
-	shut()
-	web.Wait()
-	if errors.Is(why, errTerminated) {
-		return nil // SIGTERM is how a service ends
-	}
-	return why
 }
 
 // started reports whether every mailbox has its place in the schedule.
@@ -124,6 +144,15 @@ func (p *parts) figures(ctx context.Context) {
 	}
 }
 
+func wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // unlimited turns the setting's 0, no limit, into the engine's.
 func unlimited(setting int64) int {
 	if setting == 0 {
@@ -134,11 +163,6 @@ func unlimited(setting int64) int {
 
 func listening(key string, err error) error {
 	return usageError{fmt.Errorf("%s: %w: end the program that uses this address, or choose another", key, err)}
-}
-
-// standing is what the page says without a sign-in.
-func standing() server.Status {
-	return server.Status{Title: "smtp-sync", Note: "The engine runs over the mailboxes in its store."}
 }
 
 // serveMetrics answers Prometheus until ctx ends.

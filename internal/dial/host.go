@@ -2,6 +2,7 @@ package dial
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -84,4 +85,28 @@ func isNumber(label string) bool {
 	}
 	_, err := strconv.ParseUint(hex, 16, 64)
 	return hex == "" || err == nil || strings.Trim(hex, "0123456789abcdef") == ""
+}
+
+// CheckHost gives the host as d dials it, or the Fault for one that is no name
+// and no address that d may speak to. What a name resolves to is judged when it
+// is dialled.
+func (d *Dialer) CheckHost(host string) (string, error) {
+	name, err := CheckHost(host)
+	if err != nil {
+		return "", err
+	}
+	if a, err := netip.ParseAddr(name); err == nil {
+		if err := d.policy.checkAddr(a); err != nil {
+			return "", err
+		}
+	}
+	return name, nil
+}
+
+// Ports are those that d may speak to.
+func (d *Dialer) Ports() []uint16 {
+	if d.policy.Ports == nil {
+		return slices.Clone(MailPorts)
+	}
+	return slices.Clone(d.policy.Ports)
 }

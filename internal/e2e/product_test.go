@@ -129,7 +129,7 @@ func TestTheDemoShowsMailArriving(t *testing.T) {
 	if r.code != 0 {
 		t.Fatalf("exit %d\n%s", r.code, r.stderr)
 	}
-	for _, want := range []string{"Status page: http://127.0.0.1:", "imported", "refused", "the first mail arrived", "POP3", "IMAP"} {
+	for _, want := range []string{"http://127.0.0.1:", "imported", "refused", "the first mail arrived", "POP3", "IMAP"} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("the demo does not show %q:\n%s", want, r.stdout)
 		}

@@ -146,7 +146,13 @@ func (s *service) state(box id.Mailbox) (st schedule.State) {
 // start starts `serve` and waits until it is ready.
 func (s *service) start() {
 	s.t.Helper()
-	s.cmd = s.command(context.WithoutCancel(s.t.Context()), "serve")
+	s.startAs("serve")
+}
+
+// startAs starts a command that serves, and waits until it is ready.
+func (s *service) startAs(command string) {
+	s.t.Helper()
+	s.cmd = s.command(context.WithoutCancel(s.t.Context()), command)
 	s.stderr = new(logged)
 	s.cmd.Stderr = s.stderr
 	if err := s.cmd.Start(); err != nil {

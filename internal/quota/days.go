@@ -26,6 +26,8 @@ type Days interface {
 	Take(ctx context.Context, day string, user id.User, want, limit Amount) (used Amount, ok bool, err error)
 	// Give subtracts back, never below zero. A day that is unknown is no error.
 	Give(ctx context.Context, day string, user id.User, back Amount) error
+	// Used gives the counters as they are.
+	Used(ctx context.Context, day string, user id.User) (Amount, error)
 }
 
 // dayZone is where days end: Pacific standard time all year round.

@@ -287,3 +287,24 @@ func TestAnUntouchedDayTakesAMessageLargerThanItAfterARefund(t *testing.T) {
 		refused(t, b, 1, "day", time.Date(2000, 1, 1, 8, 0, 0, 0, time.UTC))
 	})
 }
+
+// What is leased and not spent is not used: a person is shown what Gmail took.
+func TestBytesTodayAreThoseThatWent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		days, u := new(quota.Memory), id.New[id.User]()
+		p := quota.New(daily, days)
+		b := p.Budget(u)
+		for range 7 {
+			reserve(t, b, mails(10, 5000), 10)
+		}
+		got, err := p.BytesToday(t.Context(), u)
+		if err != nil || got != 7*10*5000 {
+			t.Errorf("BytesToday = %d, %v; want 350000 of %d that the store counts", got, err, stored(t, days, u).Bytes)
+		}
+		time.Sleep(25 * time.Hour)
+		if got, err := p.BytesToday(t.Context(), u); err != nil || got != 0 {
+			t.Errorf("the next day: %d, %v; want 0", got, err)
+		}
+	})
+}

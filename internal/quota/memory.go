@@ -57,6 +57,13 @@ func (m *Memory) Give(ctx context.Context, day string, user id.User, back Amount
 	return nil
 }
 
+// Used implements Days.
+func (m *Memory) Used(ctx context.Context, day string, user id.User) (Amount, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return Amount{Units: m.units[day], Bytes: m.bytes[dayUser{day, user}]}, ctx.Err()
+}
+
 // fits is the rule of Days.Take for one counter.
 func fits(used, want, limit int64) bool {
 	return limit == 0 || want == 0 || used == 0 || used+want <= limit

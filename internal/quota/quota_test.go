@@ -211,6 +211,9 @@ func (s broken) Take(context.Context, string, id.User, quota.Amount, quota.Amoun
 	return quota.Amount{}, false, s.err
 }
 func (s broken) Give(context.Context, string, id.User, quota.Amount) error { return s.err }
+func (s broken) Used(context.Context, string, id.User) (quota.Amount, error) {
+	return quota.Amount{}, s.err
+}
 
 func TestNothingIsGrantedThatIsNotSaved(t *testing.T) {
 	t.Parallel()

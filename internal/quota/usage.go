@@ -1,6 +1,11 @@
 package quota
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/id"
+)
 
 // Usage is what a person who runs the installation wants to see of the quotas.
 type Usage struct {
@@ -41,4 +46,29 @@ func (p *Project) Usage() Usage {
 		}
 	}
 	return u
+}
+
+// BytesToday gives the octets of a user that Gmail has taken today, as far as
+// they are counted: without a limit they are not.
+func (p *Project) BytesToday(ctx context.Context, user id.User) (int64, error) {
+	if p.limits.BytesPerUserDay == 0 {
+		return 0, nil
+	}
+	day, leased := p.leased(user)
+	used, err := p.days.Used(ctx, day, user)
+	if err != nil {
+		return 0, saved(err)
+	}
+	return max(0, used.Bytes-leased), nil
+}
+
+// leased gives the day, and what the store counts for a user that is not spent.
+func (p *Project) leased(user id.User) (day string, bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.today(time.Now())
+	if a := p.users[user]; a != nil && a.day == p.day.name {
+		bytes = a.bytes.left
+	}
+	return p.day.name, bytes
 }

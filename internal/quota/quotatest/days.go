@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) quota.Days) {
 		{"WantOfZeroAlwaysFits", "who wants nothing of a counter is not refused for it", wantZero},
 		{"CountersAreApart", "bytes are per user and day, units per day for all users", apart},
 		{"GiveNeverGoesBelowZero", "giving back more than was taken leaves zero, not a gift", give},
+		{"UsedTellsTheCounters", "to look changes nothing, and of a day without any there is nothing", used},
 		{"ManyAtOnceNeverPassTheLimit", "takers at the same time get the limit between them, not each", together},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -117,6 +118,16 @@ func give(t *testing.T, d quota.Days) {
 	take(t, d, day, u, of(25, 100), limit, of(25, 100), true)
 	giveBack(t, d, day, u, of(50, 500))
 	take(t, d, day, u, quota.Amount{}, limit, quota.Amount{}, true)
+}
+
+func used(t *testing.T, d quota.Days) {
+	u := id.New[id.User]()
+	for _, want := range []quota.Amount{{}, of(25, 300)} {
+		if got, err := d.Used(t.Context(), day, u); err != nil || got != want {
+			t.Errorf("Used = %+v, %v; want %+v", got, err, want)
+		}
+		take(t, d, day, u, of(25, 300), quota.Amount{}, of(want.Units+25, want.Bytes+300), true)
+	}
 }
 
 func together(t *testing.T, d quota.Days) {

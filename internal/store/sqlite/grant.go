@@ -8,10 +8,10 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
-	"github.com/smtp-sync/smtp-sync/internal/vault"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/userdb"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // PutGrant keeps what Google gave. It replaces what was kept before, of which

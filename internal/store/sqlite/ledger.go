@@ -10,6 +10,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/userdb"
@@ -169,33 +170,55 @@ func (u *userDB) changeOne(b binder) error {
 // Settle ends a claimed entry with its audit line.
 func (l *Ledger) Settle(ctx context.Context, k ledger.Key, o ledger.Outcome) error {
 	pair, state := octets(k), ledger.StateOf(o.Status)
-	return l.write(ctx, func(u *userDB) error {
-		err := u.changeOne(u.bind(sqlSettle).int(int64(state)).int(failedOnce(state)).int(l.n).blob(pair[:]))
-		if err != nil {
-			return err
-		}
-		if err := u.bind(sqlDropClaim).int(l.n).blob(pair[:]).exec(); err != nil {
-			return err
-		}
-		return u.line(l.n, pair[:], state, o)
+	return l.lined(o, func(line *id.Audit) error {
+		return l.write(ctx, func(u *userDB) error { return l.settle(u, pair, state, o, line) })
 	})
+}
+
+func (l *Ledger) settle(u *userDB, pair [32]byte, state ledger.State, o ledger.Outcome, line *id.Audit) error {
+	err := u.changeOne(u.bind(sqlSettle).int(int64(state)).int(failedOnce(state)).int(l.n).blob(pair[:]))
+	if err != nil {
+		return err
+	}
+	if err := u.bind(sqlDropClaim).int(l.n).blob(pair[:]).exec(); err != nil {
+		return err
+	}
+	err = u.line(l.n, pair[:], state, o)
+	*line = u.newest
+	return err
+}
+
+// lined does what writes a line, and tells of it once it is committed.
+func (l *Ledger) lined(o ledger.Outcome, do func(line *id.Audit) error) error {
+	var line id.Audit
+	err := do(&line)
+	if tell := l.owner.store.written; tell != nil && err == nil {
+		tell(l.owner.user, audit.Entry{ID: line, At: audit.TimeOf(line), Mailbox: l.box, Domain: o.Domain, Status: o.Status, Reason: o.Reason, Size: o.Size})
+	}
+	return err
 }
 
 // Record writes an outcome without a claim, with its audit line.
 func (l *Ledger) Record(ctx context.Context, k ledger.Key, o ledger.Outcome) error {
 	pair, unseen, state := octets(k), octets(ledger.Key{ID: k.ID}), ledger.StateOf(o.Status)
-	return l.write(ctx, func(u *userDB) error {
-		err := u.changeOne(u.bind(sqlRecord).int(l.n).blob(pair[:]).int(int64(state)).int(failedOnce(state)).blob(unseen[:]))
-		if err != nil {
+	return l.lined(o, func(line *id.Audit) error {
+		return l.write(ctx, func(u *userDB) error { return l.record(u, pair, unseen, state, o, line) })
+	})
+}
+
+func (l *Ledger) record(u *userDB, pair, unseen [32]byte, state ledger.State, o ledger.Outcome, line *id.Audit) error {
+	err := u.changeOne(u.bind(sqlRecord).int(l.n).blob(pair[:]).int(int64(state)).int(failedOnce(state)).blob(unseen[:]))
+	if err != nil {
+		return err
+	}
+	if pair != unseen {
+		if err := u.bind(sqlDropFailed).int(l.n).blob(unseen[:]).blob(unseen[:]).exec(); err != nil {
 			return err
 		}
-		if pair != unseen {
-			if err := u.bind(sqlDropFailed).int(l.n).blob(unseen[:]).blob(unseen[:]).exec(); err != nil {
-				return err
-			}
-		}
-		return u.line(l.n, pair[:], state, o)
-	})
+	}
+	err = u.line(l.n, pair[:], state, o)
+	*line = u.newest
+	return err
 }
 
 func failedOnce(s ledger.State) int64 {
@@ -215,8 +238,8 @@ func (u *userDB) line(box int64, pair []byte, state ledger.State, o ledger.Outco
 			return err
 		}
 	}
-	a := id.New[id.Audit]()
-	return u.bind(sqlInsertAudit).blob(a[:]).int(box).text(o.Domain).int(int64(state)).text(o.Reason).int(o.Size).blob(pair).exec()
+	u.newest = id.New[id.Audit]()
+	return u.bind(sqlInsertAudit).blob(u.newest[:]).int(box).text(o.Domain).int(int64(state)).text(o.Reason).int(o.Size).blob(pair).exec()
 }
 
 // Renew swaps the session from old to next. Sealed values differ each time, so

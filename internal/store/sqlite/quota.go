@@ -54,6 +54,15 @@ func (s days) Give(ctx context.Context, day string, user id.User, back quota.Amo
 	})
 }
 
+// Used implements quota.Days.
+func (s days) Used(ctx context.Context, day string, user id.User) (used quota.Amount, err error) {
+	err = s.system.read(ctx, func(context.Context) error {
+		used, err = s.usedToday(day, user)
+		return err
+	})
+	return used, err
+}
+
 // fits is the rule of quota.Days for one counter.
 func fits(used, want, limit int64) bool {
 	return limit == 0 || want == 0 || used == 0 || used+want <= limit

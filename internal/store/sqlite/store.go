@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/systemdb"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
@@ -19,6 +20,9 @@ type Options struct {
 	// Observe, if any, is told of each transaction how long it took and of how
 	// many writes it was. It must not block.
 	Observe func(took time.Duration, writes int)
+	// Written, if any, is told of each audit line that a ledger has committed.
+	// It must not block.
+	Written func(user id.User, line audit.Entry)
 }
 
 // Store is a data directory. It may be used by many goroutines at once.
@@ -36,6 +40,7 @@ type Store struct {
 
 	observe func(time.Duration, int)
 	step    func(string) error // a test's: see at
+	written func(id.User, audit.Entry)
 
 	making keyed // a mailbox while it is made: its row in the wheel comes first
 	saving keyed // its state
@@ -45,7 +50,7 @@ type Store struct {
 // Open opens the data directory dir, which is made if need be, with the keys
 // in keys. With Exclusive, wipes that a crash interrupted are finished first.
 func Open(ctx context.Context, dir string, keys *vault.Store, o Options) (_ *Store, err error) {
-	s := &Store{dir: dir, keys: keys, observe: o.Observe, due: make(chan struct{}, 1)}
+	s := &Store{dir: dir, keys: keys, observe: o.Observe, written: o.Written, due: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			_ = s.Close()
@@ -96,6 +101,13 @@ func (s *Store) Close() error {
 
 func (s *Store) userFile(user id.User) string {
 	return filepath.Join(s.dir, "users", user.String()+".db")
+}
+
+// Key gives a key of 32 octets for what names it, derived under the index key:
+// it is the same on all nodes, and after a rotation of the master key.
+func (s *Store) Key(what string) vault.Secret {
+	k := s.index.Index("key", what)
+	return vault.NewSecret(k[:])
 }
 
 // Keys gives the hashes of one mailbox (bridge.Keys).

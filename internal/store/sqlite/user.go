@@ -21,6 +21,8 @@ type userDB struct {
 	boxes boxes
 	q     *userdb.Queries
 	epoch int64 // the fence, as read by the transaction under way
+
+	newest id.Audit // the audit line that this transaction wrote last
 }
 
 // openUser opens a user's database; errGone if there is none (any more).
