@@ -24,5 +24,7 @@
 // breaks the connection off. Events go through package live.
 //
 // Pages are html/template and work without JavaScript; nothing in them is
-// inline and nothing comes from elsewhere.
+// inline and nothing comes from elsewhere. Each is a file in web/pages and a
+// page_*.go with its routes, perhaps a style and a module of its own; page.go
+// has what they share. They hold no words: package text has.
 package server

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"mime"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -31,15 +32,33 @@ func readFiles() map[string]file {
 		panic("server: " + err.Error()) // it is in the binary
 	}
 	for _, e := range entries {
-		b, err := assets.ReadFile("web/assets/" + e.Name())
-		if err != nil {
-			panic("server: " + err.Error())
-		}
-		sum := sha256.Sum256(b)
-		ext := path.Ext(e.Name())
-		out[e.Name()] = file{name: strings.TrimSuffix(e.Name(), ext) + "." + hex.EncodeToString(sum[:6]) + ext, kind: mime.TypeByExtension(ext), bytes: b}
+		readFile(out, e.Name())
 	}
 	return out
+}
+
+var imported = regexp.MustCompile(`from "\./([\w-]+\.js)"`)
+
+// readFile reads a file after the modules that it imports: their names, which
+// it holds, change with what is in them. Modules do not import in a circle.
+func readFile(out map[string]file, name string) file {
+	if f, done := out[name]; done {
+		return f
+	}
+	b, err := assets.ReadFile("web/assets/" + name)
+	if err != nil {
+		panic("server: " + err.Error())
+	}
+	ext := path.Ext(name)
+	if ext == ".js" {
+		b = imported.ReplaceAllFunc(b, func(m []byte) []byte {
+			return []byte(`from "./` + readFile(out, string(imported.FindSubmatch(m)[1])).name + `"`)
+		})
+	}
+	sum := sha256.Sum256(b)
+	f := file{name: strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext, kind: mime.TypeByExtension(ext), bytes: b}
+	out[name] = f
+	return f
 }
 
 func asset(name string) string { return "/assets/" + files[name].name }
