@@ -149,6 +149,31 @@ func (k *clock) want(c actor.Context, e *wheel.Entry, p admit.Priority, held boo
 	c.Send(k.governor, want{admit.Want{User: e.User, Box: e.Box, Lane: e.Lane, Priority: p, Held: held, Two: !e.Is(wheel.Single)}})
 }
 
+// asked makes a mailbox due because somebody has asked, and not sooner than its
+// server takes the next login: who asks again and again logs in no oftener. Its
+// status says when it is.
+func (k *clock) asked(c actor.Context, e *wheel.Entry, pause time.Duration) {
+	now, free := k.now(), e.Free(pause)
+	switch {
+	case busy(e) || free <= now || k.over:
+		k.want(c, e, admit.Asked, false)
+	case !e.Armed() || e.Due() > free:
+		k.wheel.Arm(e, free)
+		k.changed(e, nil)
+	}
+}
+
+// impatience is how long after its last try a mailbox that has failed is tried
+// because somebody asks. A wrong password must not become a locked account.
+const impatience = 30 * time.Second
+
+func pauseOf(e *wheel.Entry) time.Duration {
+	if e.Is(wheel.Failed) {
+		return impatience
+	}
+	return 0
+}
+
 // offered sends a permit down to its mailbox, unless that has gone or been
 // paused since.
 func (k *clock) offered(c actor.Context, p admit.Permit) {
@@ -160,6 +185,7 @@ func (k *clock) offered(c actor.Context, p admit.Permit) {
 	k.wheel.Disarm(e)
 	e.Clear(wheel.Queued)
 	e.Set(wheel.Running)
+	e.Begun = uint32(max(k.now()/time.Second, 1))
 	k.opts.Metrics.Lag(k.now() - e.Due())
 	m := work{permit: p, every: time.Duration(e.Every) * time.Second, dirty: e.Is(wheel.Dirty)}
 	if e.Last > 0 {
@@ -195,7 +221,7 @@ func (k *clock) ended(c actor.Context, m ended) {
 	switch {
 	case e.Phase == schedule.Paused || e.Is(wheel.Queued):
 	case more:
-		k.want(c, e, admit.Asked, false)
+		k.asked(c, e, pauseOf(e))
 	case m.how == panicked:
 		k.in(e, retryNet)
 	case m.how != finished:
@@ -211,7 +237,7 @@ func (k *clock) learn(e *wheel.Entry, s schedule.State) {
 		e.Phase = s.Phase
 	}
 	failed := s.Phase == schedule.Waiting || s.Phase == schedule.Failing
-	set(e, wheel.Failed, failed && s.Class != mail.RateLimited)
+	set(e, wheel.Failed, failed && s.Class != mail.RateLimited && s.Class != mail.Grant && s.Class != mail.Revoked)
 	e.Every = uint32(s.Interval / time.Second)
 	if !s.LastSync.IsZero() {
 		e.Last = uint32(s.LastSync.Unix())

@@ -121,7 +121,7 @@ func (k *clock) register(c actor.Context, r schedule.Registered) {
 	if r.Phase == schedule.Paused {
 		k.wheel.Disarm(e)
 	} else {
-		k.want(c, e, admit.Asked, false)
+		k.asked(c, e, 0)
 	}
 	k.changed(e, nil)
 }
@@ -162,7 +162,7 @@ func (k *clock) syncNow(c actor.Context, m syncNow) error {
 	case k.over:
 		return ErrDrained
 	}
-	k.want(c, e, admit.Asked, false)
+	k.asked(c, e, pauseOf(e))
 	return nil
 }
 
@@ -185,7 +185,7 @@ func (k *clock) resume(c actor.Context, m resume) error {
 		return account.ErrNone
 	}
 	e.Phase = schedule.Idle
-	k.want(c, e, admit.Asked, false)
+	k.asked(c, e, pauseOf(e))
 	k.changed(e, nil)
 	return nil
 }

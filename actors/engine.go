@@ -130,8 +130,9 @@ func (e *Engine) Register(r schedule.Registered) {
 	e.send(forClock{register{r}})
 }
 
-// SyncNow looks at a mailbox at once, whatever its schedule says; when a pass
-// runs, again after it. account.ErrNone: there is no such mailbox; ErrPaused.
+// SyncNow looks at a mailbox at once, whatever its schedule says, or as soon as
+// its server takes the next login: Status says when. When a pass runs, it does
+// so again after it. account.ErrNone: there is no such mailbox; ErrPaused.
 func (e *Engine) SyncNow(ctx context.Context, user id.User, box id.Mailbox) error {
 	return e.ask(ctx, func(a chan error) any { return syncNow{user, box, a} })
 }

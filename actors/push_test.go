@@ -198,7 +198,7 @@ func TestAMarkIsSetBeforeTheFirstClaimAndTakenAwayAfterACleanPass(t *testing.T) 
 			if err := w.SyncNow(t.Context(), b.User, b.Mailbox); err != nil {
 				t.Fatal(err)
 			}
-			rest(10 * time.Second)
+			rest(40 * time.Second) // one that failed is not tried again at once
 		}
 		fail = fault(mail.Transient, "cut")
 		now()

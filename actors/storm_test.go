@@ -10,6 +10,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/schedule"
 )
 
 // announcing adds a mailbox whose server announces mail whenever it waits;
@@ -181,4 +182,48 @@ func TestAUsersDeadMailboxesDoNotStarveTheHealthyOne(t *testing.T) {
 		}
 		w.stop(t)
 	})
+}
+
+// Who presses "look now" again and again logs in no oftener than the server
+// allows, and is told when it is looked at.
+func TestAskingAgainAndAgainKeepsToTheFloor(t *testing.T) {
+	for name, c := range map[string]struct {
+		host string
+		err  error
+		most int // logins in an hour of asking each second
+	}{
+		"a provider with a floor": {"pop3.web.de", nil, 5},
+		"a wrong password":        {"", fault(mail.Login, "auth_failed"), 125},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				b := w.add(id.New[id.User](), 1)
+				b.err = c.err
+				w.prepare = func(_ *row, j *Job) error {
+					j.Settings.Host, j.Settings.Protocol = c.host, "pop3"
+					return nil
+				}
+				w.start(Options{})
+				<-w.Ready()
+				for i := range 3600 {
+					ask := w.SyncNow
+					if i%7 == 0 {
+						ask = w.Resume
+					}
+					if err := ask(t.Context(), b.User, b.Mailbox); err != nil {
+						t.Fatal(err)
+					}
+					rest(time.Second)
+					if s, _ := w.Status(b.User, b.Mailbox); s.Phase != schedule.Syncing && s.NextSync.IsZero() {
+						t.Fatalf("nothing says when it is looked at: %+v", s)
+					}
+				}
+				if n := w.count(b); n < 2 || n > c.most {
+					t.Errorf("%d logins in an hour", n)
+				}
+				w.stop(t)
+			})
+		})
+	}
 }

@@ -5,7 +5,7 @@
 //	slots     one second each, 512 of them: what is due within 8½ minutes
 //	overflow  what is due later; looked through once in 512 seconds
 //
-// A mailbox is an Entry of 72 octets in a slab, linked into its slot by index,
+// A mailbox is an Entry of 80 octets in a slab, linked into its slot by index,
 // and 20 octets in a map by its id. Add, Arm, Disarm and firing cost the same
 // however many there are.
 //
@@ -53,12 +53,22 @@ type Entry struct {
 	Every uint32 // seconds between polls; 0: the default
 	Last  uint32 // the last sync that went through, in seconds since 1970; 0: not known
 	Floor uint32 // seconds, at least, between two logins
+	Begun uint32 // the last pass, in seconds since the wheel began; 0: none yet
 	Phase schedule.Phase
 	Flags Flag
 	Shaky uint8 // parked connections in a row that died young
 
 	due              uint32
 	self, prev, next int32
+}
+
+// Free is when, since the wheel began, the mail server may see the next login,
+// if it is to be so long after the last.
+func (e *Entry) Free(pause time.Duration) time.Duration {
+	if e.Begun == 0 {
+		return 0
+	}
+	return time.Duration(e.Begun)*time.Second + max(pause, time.Duration(e.Floor)*time.Second)
 }
 
 // Is reports whether any of the flags is set.
