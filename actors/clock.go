@@ -52,6 +52,9 @@ func (k *clock) Receive(c actor.Context) {
 		k.stop()
 	case tick:
 		k.at = -1
+		if d := k.slept.look(time.Since(k.start), k.opts.wall().Sub(k.start.Round(0))); d > 0 {
+			k.opts.Log.Info("the machine has slept, or its clock was set", "dur_ms", d)
+		}
 		if !k.over {
 			k.wheel.Turn(k.now(), func(e *wheel.Entry) { k.want(c, e, admit.Polled, false) })
 		}
@@ -101,7 +104,7 @@ func (k *clock) rearm(c actor.Context) {
 		return
 	}
 	k.at = next
-	d := max(next-k.now(), 0)
+	d := min(max(next-k.now(), 0), sleepCheck)
 	if k.timer == nil {
 		self := c.Self()
 		k.timer = time.AfterFunc(d, func() { k.tell(self, tick{}) })

@@ -24,6 +24,7 @@ type Options struct {
 	Metrics  *telemetry.Metrics // nil: nothing is counted
 
 	sync func(context.Context, bridge.Pass) (bridge.Report, error) // tests; nil: bridge.Sync
+	wall func() time.Time                                          // tests; nil: time.Now
 	hook func(kind string)                                         // tests: before each message of an actor
 }
 
@@ -53,6 +54,9 @@ func (o Options) withDefaults() Options {
 	}
 	l.Linger = cmp.Or(l.Linger, 30*time.Second)
 	o.Policy.Default = cmp.Or(o.Policy.Default, l.PollEvery)
+	if o.wall == nil {
+		o.wall = time.Now
+	}
 	if o.sync == nil {
 		o.sync = bridge.Sync
 	}

@@ -23,6 +23,7 @@ type tree struct {
 	watchers *watchers
 	unsaved  unsaved
 	start    time.Time // second 0 of the wheel
+	slept    asleep
 	ready    chan struct{}
 	loaded   sync.Once
 
@@ -49,8 +50,8 @@ func newTree(o Options) *tree {
 	return t
 }
 
-// now is the time on the wheel: monotonic.
-func (t *tree) now() time.Duration { return time.Since(t.start) }
+// now is the time on the wheel: monotonic, and what the machine has slept.
+func (t *tree) now() time.Duration { return time.Since(t.start) + t.slept.total() }
 
 func (t *tree) drained() bool { return t.draining.Load() }
 
