@@ -271,8 +271,8 @@ func (e *Engine) halt(ctx context.Context, s scope, cause error) error {
 
 // Drain ends the engine in two steps. First all work: what has not begun an
 // upload is cancelled at once, what uploads may end it, until ctx ends. Then
-// the actors. It returns when nothing runs any more; a second Drain waits for
-// the same.
+// the actors. It returns when nothing runs any more, or a second after ctx has
+// ended with the error that something does; a second Drain waits for the same.
 func (e *Engine) Drain(ctx context.Context) error {
 	e.draining.Store(true)
 	e.tracker.close(ErrDrained)
@@ -305,8 +305,9 @@ func (e *Engine) Drain(ctx context.Context) error {
 	return err
 }
 
-// grace is what cancelled work gets to end.
-const grace = 5 * time.Second
+// grace is what cancelled work gets to end: of the two seconds that a process
+// may take after its drain time, half.
+const grace = time.Second
 
 func (e *Engine) isGone() bool {
 	select {

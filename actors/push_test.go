@@ -326,6 +326,35 @@ func TestDrainIsHardAtItsDeadlineAndMayBeCalledTwice(t *testing.T) {
 	})
 }
 
+// A source or Gmail that heeds no context must not hold up the end of the
+// process: two seconds after its drain time it is gone.
+func TestDrainLeavesBehindWhatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b := w.add(id.New[id.User](), 1)
+		b.Dirty = true
+		w.do = func(ctx context.Context, b *row, _ bridge.Pass) (bridge.Report, error) {
+			err := b.marker.Begin(ctx)
+			time.Sleep(time.Minute)
+			return bridge.Report{}, err
+		}
+		w.start(Options{})
+		<-w.Ready()
+		rest(10 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := w.Drain(ctx); err == nil {
+			t.Error("nothing says that work is left behind")
+		}
+		if took := time.Since(start); took > 6*time.Second+100*time.Millisecond {
+			t.Errorf("drain took %v, want no more than a second after its time", took)
+		}
+		rest(time.Hour)
+		w.stop(t)
+	})
+}
+
 func TestAOneShotNeverRunsBesideAScheduledPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -16,8 +16,9 @@ import (
 
 type serveCmd struct{}
 
-// graceful is what the process needs after the drain: books, files, sockets.
-const graceful = 2 * time.Second
+// graceful is what books and pages get after the drain. With the second that
+// cancelled uploads have, the process has ended two seconds after its drain time.
+const graceful = 800 * time.Millisecond
 
 // Run is the service, until SIGTERM.
 func (serveCmd) Run(a *app) error {
@@ -90,9 +91,17 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 		why = engine.Err()
 	}
 	p.log.Info("draining")
-	p.drain(context.WithoutCancel(ctx), engine)
+	after := context.WithoutCancel(ctx)
+	p.drain(after, engine)
 	shut()
-	web.Wait()
+	rest, end := context.WithTimeout(after, graceful)
+	defer end()
+	within(rest, func() {
+		if err := p.project.Close(rest); err != nil {
+			p.log.Warn("budget not given back", "err", err)
+		}
+		web.Wait()
+	})
 	return why
 }
 
@@ -111,17 +120,25 @@ func (p *parts) engine() *actors.Engine {
 	})
 }
 
-// drain ends the engine, then gives back what it has leased of the budgets.
+// drain ends the engine.
 func (p *parts) drain(ctx context.Context, engine *actors.Engine) {
 	drain, cancel := context.WithTimeout(ctx, p.cfg.DrainTimeout)
 	defer cancel()
 	if err := engine.Drain(drain); err != nil {
 		p.log.Warn("drain cut short", "err", err)
 	}
-	rest, end := context.WithTimeout(ctx, graceful)
-	defer end()
-	if err := p.project.Close(rest); err != nil {
-		p.log.Warn("budget not given back", "err", err)
+}
+
+// within runs f, and leaves it alone when ctx ends.
+func within(ctx context.Context, f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 
