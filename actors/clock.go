@@ -25,8 +25,9 @@ type clock struct {
 	*tree
 	wheel *wheel.Wheel
 	timer *time.Timer
-	at    time.Duration // when the timer fires; -1: it does not
-	over  bool          // drained
+	at    time.Duration        // when the timer fires; -1: it does not
+	over  bool                 // drained
+	alone map[uint64]time.Time // the lanes that are left alone
 }
 
 const (
@@ -37,7 +38,9 @@ const (
 	longSpread = time.Hour       // first due times after a start
 )
 
-func newClock(t *tree) *clock { return &clock{tree: t, wheel: wheel.New(), at: -1} }
+func newClock(t *tree) *clock {
+	return &clock{tree: t, wheel: wheel.New(), at: -1, alone: make(map[uint64]time.Time)}
+}
 
 func (k *clock) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
@@ -80,6 +83,10 @@ func (k *clock) Receive(c actor.Context) {
 		}
 	case offer:
 		k.offered(c, m.permit)
+	case leftAlone:
+		if k.alone[m.lane] = m.until; m.until.IsZero() {
+			delete(k.alone, m.lane)
+		}
 	case gaveUp:
 		k.gaveUp(m)
 	case ended:
@@ -146,6 +153,9 @@ func (k *clock) want(c actor.Context, e *wheel.Entry, p admit.Priority, held boo
 		k.wheel.Take(e, k.now())
 	}
 	e.Set(wheel.Queued)
+	if !k.alone[e.Lane].IsZero() {
+		k.changed(e, nil) // it waits, and says so
+	}
 	if p == admit.Polled && e.Is(wheel.Failed) {
 		p = admit.Retried
 	}
@@ -310,6 +320,7 @@ func (k *clock) several(c actor.Context, msg any) {
 			}
 		}
 	case lost:
+		clear(k.alone)
 		for e := range k.wheel.All(nil) {
 			if e.Is(wheel.Queued) {
 				k.want(c, e, admit.Polled, false)

@@ -199,11 +199,19 @@ func (k *clock) status(e *wheel.Entry) Status {
 	if e.Armed() || e.Is(wheel.Queued) {
 		s.NextSync = time.Now().Add(max(e.Due()-k.now(), 0))
 	}
+	if until := k.alone[e.Lane]; e.Is(wheel.Queued) && !until.IsZero() && e.Phase != schedule.Paused {
+		s.Phase, s.Reason, s.Until, s.NextSync = schedule.Waiting, unanswered, until, until
+	}
 	if e.Is(wheel.Running) && e.Phase != schedule.Paused {
 		s.Phase, s.Backlog = schedule.Syncing, k.tracker.backlog(e.Box)
 	}
 	return s
 }
+
+// unanswered is why a mailbox waits whose server is left alone.
+var unanswered = schedule.Reason{Code: "host_unreachable",
+	Detail: "the mail server of this mailbox does not answer, to others neither",
+	Help:   "it is tried with one mailbox every half minute, and all go on when it answers"}
 
 // changed tells who watches. st is the state that a pass has left, if one has.
 func (k *clock) changed(e *wheel.Entry, st *schedule.State) {
@@ -211,7 +219,7 @@ func (k *clock) changed(e *wheel.Entry, st *schedule.State) {
 		return
 	}
 	s := k.status(e)
-	if st != nil {
+	if st != nil && s.Reason == (schedule.Reason{}) {
 		s.Reason, s.Until, s.Backlog = st.Reason, st.Until, st.Backlog
 	}
 	k.watchers.tell(Change{User: e.User, Mailbox: e.Box, Status: s})

@@ -24,7 +24,9 @@ type governor struct {
 const sweepEvery = 15 * time.Second
 
 func newGovernor(t *tree) *governor {
-	return &governor{tree: t, desk: admit.New(t.opts.Limits.admission(), t.opts.Metrics.PermitRefused)}
+	g := &governor{tree: t, desk: admit.New(t.opts.Limits.admission(), t.opts.Metrics.PermitRefused)}
+	g.desk.Tell(func(lane uint64, until time.Time) { g.tell(g.clock, leftAlone{lane, until}) })
+	return g
 }
 
 func (g *governor) Receive(c actor.Context) {

@@ -61,6 +61,12 @@ type (
 	offer struct{ permit admit.Permit }
 	// postponed: the queue is full.
 	postponed struct{ box id.Mailbox }
+	// leftAlone: nothing is asked of a lane's server until then, when one
+	// mailbox tries it; zero: it has answered.
+	leftAlone struct {
+		lane  uint64
+		until time.Time
+	}
 	// lost: the governor has forgotten what was wanted.
 	lost struct{}
 	// announced: the server of a parked mailbox has new mail.

@@ -8,7 +8,8 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 )
 
-// Status is what a person may know of a mailbox now, from memory. Reason, Until
+// Status is what a person may know of a mailbox now, from memory. Reason and
+// Until are set while it waits for a server that does not answer; else they
 // and Backlog are set in a Change that a pass brings about, and Backlog while
 // one runs; else they are in the stored schedule.State. LastSync is zero until
 // the first pass of this process.

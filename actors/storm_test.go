@@ -227,3 +227,65 @@ func TestAskingAgainAndAgainKeepsToTheFloor(t *testing.T) {
 		})
 	}
 }
+
+// A mailbox that waits because its server does not answer to others says so.
+func TestAMailboxBehindAnOpenBreakerSaysWhyItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		var boxes []*row
+		for range 20 {
+			b := w.add(id.New[id.User](), 1)
+			b.err = fault(mail.Transient, "unreachable")
+			boxes = append(boxes, b)
+		}
+		other := w.add(id.New[id.User](), 2)
+		w.start(Options{Limits: Limits{PollEvery: time.Minute}})
+		<-w.Ready()
+		rest(10 * time.Second)
+		for _, b := range append(boxes, other) {
+			_ = w.SyncNow(t.Context(), b.User, b.Mailbox)
+		}
+		rest(29 * time.Second)
+		changes, end := w.Watch()
+		defer end()
+		rest(2 * time.Minute)
+		queued := 0
+		for _, b := range boxes {
+			s, _ := w.Status(b.User, b.Mailbox)
+			if s.Reason.Code != "host_unreachable" {
+				continue
+			}
+			queued++
+			if s.Phase != schedule.Waiting || s.Reason.Detail == "" || s.Reason.Help == "" ||
+				time.Until(s.Until) <= 0 || time.Until(s.Until) > time.Minute || !s.NextSync.Equal(s.Until) {
+				t.Errorf("%+v", s)
+			}
+		}
+		if queued < 5 {
+			t.Errorf("%d of 20 mailboxes say that their server does not answer", queued)
+		}
+		told := false
+		for len(changes) > 0 {
+			c := <-changes
+			told = told || c.Status.Reason.Code == "host_unreachable" && c.Status.Phase == schedule.Waiting
+		}
+		if !told {
+			t.Error("nobody who watches was told")
+		}
+		if s, _ := w.Status(other.User, other.Mailbox); s.Phase == schedule.Waiting {
+			t.Errorf("a neighbour: %+v", s)
+		}
+		for _, b := range boxes {
+			w.mu.Lock()
+			b.err = nil
+			w.mu.Unlock()
+		}
+		rest(10 * time.Minute)
+		for _, b := range boxes {
+			if s, _ := w.Status(b.User, b.Mailbox); s.Phase != schedule.Idle || s.Reason.Code != "" {
+				t.Errorf("it answers again: %+v", s)
+			}
+		}
+		w.stop(t)
+	})
+}

@@ -63,6 +63,7 @@ type Desk struct {
 	open    int // lanes
 	full    bool
 	refused func(kind string)
+	left    func(lane uint64, until time.Time)
 }
 
 // queued is where a mailbox waits; its places in other lines are void.
@@ -103,6 +104,22 @@ func New(limits Limits, refused func(kind string)) *Desk {
 		queued: make(map[id.Mailbox]queued), out: make(map[uint64]*grant)}
 	d.held = newLane(0, time.Time{}, limits)
 	return d
+}
+
+// Tell has f told when a lane is left alone, until its next probe, and with a
+// zero time when it is not any more.
+func (d *Desk) Tell(f func(lane uint64, until time.Time)) { d.left = f }
+
+// breaks takes note of what has become of a lane's breaker.
+func (d *Desk) breaks(l *lane, was bool, until time.Time) {
+	d.open += one(l.open) - one(was)
+	switch {
+	case d.left == nil || l.open == was && l.until.Equal(until):
+	case l.open:
+		d.left(l.key, l.until)
+	case was:
+		d.left(l.key, time.Time{})
+	}
 }
 
 // Waiting is how many mailboxes wait.
@@ -269,6 +286,7 @@ func (d *Desk) grant(now time.Time, l *lane, t *tenant, user id.User, box id.Mai
 	d.last++
 	p := Permit{ID: d.last, User: user, Box: box, Lane: l.key, Prio: q.prio}
 	if l != d.held {
+		defer d.breaks(l, l.open, l.until)
 		p.Conns, p.Probe = l.take(now, d.limits, q.two && 2*len(d.out) < d.limits.Sessions)
 	}
 	t.count(p, 1)

@@ -43,7 +43,7 @@ func (d *Desk) Release(now time.Time, p Permit, e Ended) {
 	}
 	l := d.lane(now, p.Lane)
 	l.conns -= p.Conns
-	defer func(was bool) { d.open += one(l.open) - one(was) }(l.open)
+	defer d.breaks(l, l.open, l.until)
 	if e.Unused && d.limits.Logins > 0 {
 		l.tokens += float64(p.Conns)
 	}
