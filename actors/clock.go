@@ -199,7 +199,8 @@ func (k *clock) offered(c actor.Context, p admit.Permit) {
 	e.Clear(wheel.Queued)
 	e.Set(wheel.Running)
 	e.Begun = uint32(max(k.now()/time.Second, 1))
-	k.opts.Metrics.Lag(k.now() - e.Due())
+	k.opts.Metrics.Lag(k.now() - e.Owed())
+	e.First = 0
 	m := work{permit: p, every: time.Duration(e.Every) * time.Second, dirty: e.Is(wheel.Dirty)}
 	if e.Last > 0 {
 		m.last = time.Unix(int64(e.Last), 0)
@@ -284,6 +285,7 @@ func (k *clock) one(c actor.Context, msg any) {
 	case postponed:
 		if e.Is(wheel.Queued) {
 			e.Clear(wheel.Queued)
+			e.First = uint32(max(e.Owed()/time.Second, 1)) // its lag is not over
 			k.in(e, 15*time.Second+rand.N(30*time.Second))
 		}
 	case announced:

@@ -173,6 +173,7 @@ func (k *clock) pause(c actor.Context, m pause) error {
 	}
 	e.Phase = schedule.Paused
 	e.Clear(wheel.Queued | wheel.Again)
+	e.First = 0
 	k.wheel.Disarm(e)
 	c.Send(k.governor, drop{e.Box})
 	k.changed(e, nil)

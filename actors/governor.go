@@ -49,6 +49,7 @@ func (g *governor) Receive(c actor.Context) {
 		g.stop()
 	case want:
 		if !g.desk.Want(now, m.Want) {
+			g.opts.Metrics.PermitRefused("queue")
 			c.Send(g.clock, postponed{m.Box})
 		}
 	case drop:

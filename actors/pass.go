@@ -111,10 +111,12 @@ func (s *scheduled) fit(job *Job) {
 		m.may = func() error { return s.tracker.mayUpload(s.piece) }
 		m.begin = func(ctx context.Context) error { return s.cleaner.begin(ctx, s.user, s.box) }
 	}
+	// The delay of what push has announced; with a backlog it could be old mail.
+	announced := !s.announced.IsZero() && job.State.Backlog.Messages == 0
 	tell := job.Pass.Progress
 	job.Pass.Progress = func(e bridge.Event) {
 		s.piece.watch(e)
-		if e.Status == mail.Imported && !s.announced.IsZero() {
+		if e.Status == mail.Imported && announced {
 			s.opts.Metrics.MailDelay(time.Since(s.announced))
 		}
 		if tell != nil {

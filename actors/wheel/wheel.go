@@ -53,6 +53,7 @@ type Entry struct {
 	Every uint32 // seconds between polls; 0: the default
 	Last  uint32 // the last sync that went through, in seconds since 1970; 0: not known
 	Floor uint32 // seconds, at least, between two logins
+	First uint32 // second at which it was due, where its queue was full since; 0: it was not
 	Begun uint32 // the last pass, in seconds since the wheel began; 0: none yet
 	Phase schedule.Phase
 	Flags Flag
@@ -79,6 +80,14 @@ func (e *Entry) Set(f Flag) { e.Flags |= f }
 
 // Clear takes flags away.
 func (e *Entry) Clear(f Flag) { e.Flags &^= f }
+
+// Owed is since when, in the wheel's time, the entry has been due.
+func (e *Entry) Owed() time.Duration {
+	if e.First > 0 {
+		return time.Duration(e.First) * time.Second
+	}
+	return e.Due()
+}
 
 // Due is when the entry is or was due last, in seconds since the wheel began.
 func (e *Entry) Due() time.Duration { return time.Duration(e.due) * time.Second }

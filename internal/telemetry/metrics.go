@@ -19,7 +19,7 @@ var (
 	passResults  = []string{"ok", "unchanged", "transient", "rate_limited", "login", "grant", "revoked", "setup", "protocol", "panic", "fenced", "drained"}
 	protocols    = []string{"pop3", "imap"}
 	statuses     = []string{"imported", "skipped", "refused", "doubtful", "failed"}
-	permitKinds  = []string{"sessions", "user", "lane", "logins", "memory"}
+	permitKinds  = []string{"sessions", "user", "lane", "logins", "memory", "queue"}
 	budgetKinds  = []string{"project_minute", "project_day", "memory", "sessions"}
 	scopes       = []string{"user", "concurrent", "project", "minute", "day", "history", "source"}
 	actorKinds   = []string{"node", "governor", "wheel", "committer", "shard", "user", "mailbox", "worker"}
@@ -89,7 +89,7 @@ func (m *Metrics) mail() {
 	m.messages = m.counters("bridge_messages_total", "Messages that have been dealt with, by what became of them.", "status", statuses)
 	m.octets = m.counters("bridge_message_bytes_total", "Octets of these messages, as counted.", "status", statuses)
 	m.transferTime = m.histogram("bridge_transfer_duration_seconds", "From the claim of a message to its outcome.", spread(0.001, 1000))
-	m.delay = m.histogram("bridge_mail_delay_seconds", "From the notice of new mail to its import.", spread(0.001, 3600))
+	m.delay = m.histogram("bridge_mail_delay_seconds", "From the announcement of new mail by push to the import of each message of the pass that it brings about. Mailboxes with a backlog do not count.", spread(0.001, 3600))
 	m.recovered = m.counters("bridge_recovered_claims_total", "Claims that an earlier process left behind, by what became of them.", "outcome", recoverKinds)
 
 	m.used = m.gauges("quota_budget_used", "What of a budget is spent: quota units, octets of memory or sessions.", "kind", budgetKinds)
@@ -159,7 +159,8 @@ func (m *Metrics) MessageEnded(status string, octets int64, took time.Duration) 
 	}
 }
 
-// MailDelay is the time from the notice of new mail to its import.
+// MailDelay is the time from the announcement of new mail by push to the import
+// of one of its messages.
 func (m *Metrics) MailDelay(d time.Duration) {
 	if m != nil {
 		m.delay.Observe(d.Seconds())
@@ -209,7 +210,7 @@ func (m *Metrics) Lag(d time.Duration) {
 }
 
 // PermitRefused counts a pass that had to wait for want of: sessions, user,
-// lane, logins, memory.
+// lane, logins, memory, or a place in the queue.
 func (m *Metrics) PermitRefused(kind string) {
 	if m != nil {
 		m.permits.of(kind).Inc()
