@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/account"
@@ -82,7 +83,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	pass := passOf(m)
 	pass.Gmail, pass.Keys, pass.Budget, pass.History, pass.Gate = p.gmail, keys, p.budget, p.budget.History(), p.gate
 	marker := new(actors.Marker)
-	pass.Ledger = &marked{books, marker, func(ctx context.Context) error { return p.forgetDigest(ctx, box, state) }}
+	pass.Ledger = &marked{Ledger: books, marker: marker, forget: func(ctx context.Context) error { return p.forgetDigest(ctx, box, state) }}
 	pass.Memory, pass.Digest, pass.Left, pass.LeftBytes = p.memory, state.Digest, state.Backlog.Messages, state.Backlog.Bytes
 	pass.Progress = p.count
 	job := actors.Job{Pass: pass, State: state, Marker: marker, Settings: schedule.Settings{
@@ -138,6 +139,9 @@ type marked struct {
 	bridge.Ledger
 	marker *actors.Marker
 	forget func(context.Context) error // the digest
+
+	mu        sync.Mutex
+	forgotten bool
 }
 
 // Claim implements bridge.Ledger.
@@ -150,12 +154,24 @@ func (m *marked) Claim(ctx context.Context, c ledger.Claim) error {
 
 // Listed implements bridge.Ledger. What a listing showed may be what the next
 // pass must know: a digest of before would hide it, if this process died before
-// the state of the mailbox is saved.
+// the state of the mailbox is saved. Once in a pass is enough, however many
+// folders there are.
 func (m *marked) Listed(ctx context.Context, absent, present []ledger.Key) error {
-	if err := m.forget(ctx); err != nil {
+	if err := m.once(ctx); err != nil {
 		return err
 	}
 	return m.Ledger.Listed(ctx, absent, present)
+}
+
+func (m *marked) once(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.forgotten {
+		return nil
+	}
+	err := m.forget(ctx)
+	m.forgotten = err == nil
+	return err
 }
 
 func (p *person) forgetDigest(ctx context.Context, box id.Mailbox, st schedule.State) error {
