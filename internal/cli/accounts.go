@@ -45,8 +45,15 @@ func (a accounts) Open(ctx context.Context, user id.User) (actors.Account, error
 	if err != nil {
 		return nil, err
 	}
+	// What Gmail told the process before, of which this one's budget knows nothing.
+	budget := a.project.Budget(user)
+	until, err := a.store.GmailWait(ctx, user, a.began)
+	if err != nil {
+		return nil, err
+	}
+	budget.Hold(until)
 	return &person{
-		parts: a.parts, user: user, token: grant.RefreshToken, gmail: client, owner: owner, budget: a.project.Budget(user),
+		parts: a.parts, user: user, token: grant.RefreshToken, gmail: client, owner: owner, budget: budget,
 		gate: bridge.NewGate(0, concurrency(a.cfg.ConcurrencyPerUser)),
 	}, nil
 }

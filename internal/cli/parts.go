@@ -32,6 +32,7 @@ import (
 // parts is the product, put together for one command.
 type parts struct {
 	cfg       *config.Config
+	began     time.Time // the process
 	log       *slog.Logger
 	metrics   *telemetry.Metrics // nil: nothing is counted
 	transport *http.Transport    // to Google
@@ -79,7 +80,7 @@ func (a *app) open(cfg *config.Config, mode access) (*parts, error) {
 
 // assemble puts the product together.
 func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metrics) (_ *parts, err error) {
-	p := &parts{cfg: cfg, metrics: metrics, log: telemetry.New(a.stderr, telemetry.Options{Level: cfg.LogLevel, Format: cfg.LogFormat})}
+	p := &parts{cfg: cfg, began: time.Now(), metrics: metrics, log: telemetry.New(a.stderr, telemetry.Options{Level: cfg.LogLevel, Format: cfg.LogFormat})}
 	defer func() {
 		if err != nil {
 			p.close()

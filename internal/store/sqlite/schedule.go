@@ -62,6 +62,19 @@ func (s *Store) Schedule(ctx context.Context, user id.User, box id.Mailbox) (sch
 	return st, err
 }
 
+// GmailWait gives the time until which Gmail takes nothing from a user, as it
+// told a mailbox that has failed since before a time; zero: it takes.
+func (s *Store) GmailWait(ctx context.Context, user id.User, before time.Time) (until time.Time, err error) {
+	err = s.inUser(ctx, user, func(u *userDB) error {
+		return u.read(ctx, func(ctx context.Context) error {
+			n, err := u.q.GmailWait(ctx, nanos(before))
+			until = instant(n)
+			return err
+		})
+	})
+	return until, err
+}
+
 // Save keeps the state of a mailbox, or account.ErrNone.
 //
 // The user's database and the wheel's row in the system database cannot share a

@@ -12,6 +12,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
@@ -162,5 +163,29 @@ func BenchmarkOpenUser(b *testing.B) {
 		d, err := s.openUser(b.Context(), u, false)
 		ok(b, err)
 		ok(b, d.close())
+	}
+}
+
+func TestATimeThatGmailNamedIsFoundByTheNextProcess(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, t.TempDir(), Options{})
+	u := newUser(t, s, "ann")
+	now := time.Now()
+	for name, st := range map[string]schedule.State{
+		"idle": {},
+		"busy": {Phase: schedule.Waiting, Class: mail.RateLimited, Until: now.Add(3 * time.Hour), First: now.Add(-time.Hour), Reason: schedule.Reason{Code: "gmail_busy"}},
+		"less": {Phase: schedule.Waiting, Class: mail.RateLimited, Until: now.Add(2 * time.Hour), First: now.Add(-time.Hour), Reason: schedule.Reason{Code: "gmail_rate"}},
+		"now":  {Phase: schedule.Waiting, Class: mail.RateLimited, Until: now.Add(5 * time.Hour), First: now.Add(time.Minute), Reason: schedule.Reason{Code: "gmail_rate"}},
+		"host": {Phase: schedule.Waiting, Class: mail.RateLimited, Until: now.Add(9 * time.Hour), First: now.Add(-time.Hour), Reason: schedule.Reason{Code: "too_many_logins"}},
+	} {
+		ok(t, s.Save(t.Context(), u, newMailbox(t, s, u, name), st))
+	}
+	until, err := s.GmailWait(t.Context(), u, now)
+	ok(t, err)
+	if want := now.Add(3 * time.Hour); !until.Equal(want) {
+		t.Errorf("until %v, want %v", until, want)
+	}
+	if until, err := s.GmailWait(t.Context(), newUser(t, s, "bob"), now); err != nil || !until.IsZero() {
+		t.Errorf("who was told nothing waits until %v (%v)", until, err)
 	}
 }

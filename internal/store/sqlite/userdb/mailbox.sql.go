@@ -9,6 +9,21 @@ import (
 	"context"
 )
 
+const GmailWait = `-- name: GmailWait :one
+SELECT CAST(coalesce(max(until), 0) AS INTEGER) AS until
+FROM schedule
+WHERE code IN ('gmail_rate', 'gmail_busy') AND failing_since < ?
+`
+
+// The time until which Gmail takes nothing, as it told one of the mailboxes
+// that have failed since before a time.
+func (q *Queries) GmailWait(ctx context.Context, failingSince int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, GmailWait, failingSince)
+	var until int64
+	err := row.Scan(&until)
+	return until, err
+}
+
 const InsertMailbox = `-- name: InsertMailbox :execrows
 INSERT INTO mailboxes (
     id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import,

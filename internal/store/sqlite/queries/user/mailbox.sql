@@ -50,6 +50,13 @@ SET phase = ?, until = ?, every = ?, code = ?, detail = ?, help = ?, class = ?, 
     floor = ?, last_sync = ?, digest = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?
 WHERE mailbox = (SELECT n FROM mailboxes WHERE id = sqlc.arg(id));
 
+-- The time until which Gmail takes nothing, as it told one of the mailboxes
+-- that have failed since before a time.
+-- name: GmailWait :one
+SELECT CAST(coalesce(max(until), 0) AS INTEGER) AS until
+FROM schedule
+WHERE code IN ('gmail_rate', 'gmail_busy') AND failing_since < ?;
+
 -- name: MailboxNumbers :many
 SELECT n, id
 FROM mailboxes
