@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -124,7 +123,7 @@ func (b *mailbox) noticed(c actor.Context, m noticed) {
 	}
 	if !m.waited {
 		b.news = time.Now()
-		if b.news.Sub(m.waiter.begun) >= unhurried {
+		if b.news.Sub(m.waiter.piece.begun) >= unhurried {
 			b.vain = 0
 		}
 		if d := calmed(b.vain); d > 0 {
@@ -157,73 +156,11 @@ func (b *mailbox) park(c actor.Context, p Parked) {
 		c.Send(b.clock, unparked{box: b.key})
 		return
 	}
-	ctx, cancel := context.WithCancelCause(b.ctx)
-	w := &waiter{begun: time.Now(), handover: make(chan Parked), done: make(chan struct{}), cancel: cancel}
+	w := newWaiter(b.user, b.key, p)
 	b.waiter = w
-	t, user, box, self := b.tree, b.user, b.key, c.Self()
-	b.wait.StartWith(ctx, cancel, c, func(ctx context.Context) any {
-		t.waitForPush(ctx, user, box, p, w, self)
+	t, self := b.tree, c.Self()
+	b.wait.StartWith(b.ctx, w.piece.cancel, c, func(context.Context) any {
+		t.waitForPush(w, p, self)
 		return nil
 	})
-}
-
-// waiter is a parked connection and the goroutine that waits on it.
-type waiter struct {
-	begun    time.Time
-	handover chan Parked
-	done     chan struct{}
-	noticed  atomic.Bool // Wait has returned, and the connection is good
-	wanted   atomic.Bool // a pass takes over, with or without the connection
-	cancel   context.CancelCauseFunc
-}
-
-// take ends the wait for a pass that is about to begin, and gives it the
-// connection if that is good: while it waits it is not.
-func (w *waiter) take(ctx context.Context) Parked {
-	if w == nil {
-		return nil
-	}
-	w.wanted.Store(true)
-	if !w.noticed.Load() {
-		w.cancel(errLooked)
-	}
-	select {
-	case p := <-w.handover:
-		return p
-	case <-w.done:
-	case <-ctx.Done():
-	}
-	return nil
-}
-
-func (t *tree) waitForPush(ctx context.Context, user id.User, box id.Mailbox, p Parked, w *waiter, self *actor.PID) {
-	defer close(w.done)
-	work := &piece{kind: aWait, user: user, box: box, cancel: w.cancel}
-	ctx, err := t.tracker.enter(ctx, work)
-	if err != nil {
-		p.Close()
-		return
-	}
-	defer t.tracker.leave(work)
-	t.opts.Metrics.Parked(int(t.parked.Add(1)))
-	defer func() { t.opts.Metrics.Parked(int(t.parked.Add(-1))) }()
-	begun, held := time.Now(), true
-	defer func() {
-		if held {
-			p.Close()
-		}
-		if !w.wanted.Load() {
-			t.tell(t.clock, unparked{box, time.Since(begun)})
-		}
-	}()
-	if p.Wait(ctx) != nil {
-		return
-	}
-	w.noticed.Store(true)
-	t.tell(self, noticed{waiter: w})
-	select {
-	case w.handover <- p:
-		held = false
-	case <-ctx.Done():
-	}
 }

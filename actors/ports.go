@@ -71,11 +71,13 @@ type Job struct {
 }
 
 // Parked is a connection to a mail server on which nothing is asked (IMAP
-// IDLE). It holds no credential. It is used by one goroutine at a time.
+// IDLE). It holds no credential. It is used by one goroutine at a time, but for
+// Close.
 type Parked interface {
 	// Wait returns nil when the server says that the mailbox has changed, or
 	// when it is time to look anyway; an error when the connection is dead or
-	// ctx has ended.
+	// closed, or ctx has ended.
 	Wait(ctx context.Context) error
+	// Close ends a Wait as well, soon.
 	Close()
 }

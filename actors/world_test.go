@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"testing"
@@ -345,6 +346,8 @@ func (p *parked) Wait(ctx context.Context) error {
 	select {
 	case err := <-p.news:
 		return err
+	case <-p.closed:
+		return net.ErrClosed
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

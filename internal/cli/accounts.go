@@ -112,6 +112,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		if parked == nil {
 			return nil, err
 		}
+		_ = p.store.Rest(ctx, p.user, box) // what the wipe of a user has closed is at rest
 		return parked, err
 	}
 	job.Close = d.Close

@@ -7,33 +7,49 @@ import (
 	"time"
 )
 
-// quietTime is how long the process must have done little before it gives
-// memory back.
+// quietTime is how often the process looks whether it has done little and holds
+// memory that it does not need.
 const quietTime = 30 * time.Second
 
 // giveBack returns memory to the machine when things are quiet, until ctx ends.
 // After a burst (ten thousand mailboxes looked at after a start) Go's runtime
 // keeps as much again as is alive for the next collection, which is far away
-// while nearly every mailbox only waits. A collection costs what is alive, so
-// it is made only where little was allocated since and a quarter would come
-// back.
+// while nearly every mailbox only waits.
 func giveBack(ctx context.Context) {
-	const live, free, dead, allocated = 0, 1, 2, 3
-	m := []metrics.Sample{
-		{Name: "/gc/heap/live:bytes"},
-		{Name: "/memory/classes/heap/free:bytes"},
-		{Name: "/memory/classes/heap/objects:bytes"},
-		{Name: "/gc/heap/allocs:bytes"},
-	}
-	before := uint64(0)
+	before := heap{}
 	for wait(ctx, quietTime) {
-		metrics.Read(m)
-		alive := m[live].Value.Uint64()
-		lately := m[allocated].Value.Uint64() - before
-		before = m[allocated].Value.Uint64()
-		spare := m[free].Value.Uint64() + max(m[dead].Value.Uint64(), alive) - alive
-		if lately < alive/4 && spare > alive/4 && spare > 8<<20 {
+		now := readHeap()
+		if now.restful(before) {
 			debug.FreeOSMemory()
 		}
+		before = now
 	}
+}
+
+// heap is what the runtime says of itself, in bytes.
+type heap struct {
+	live      uint64 // at the last collection
+	objects   uint64 // since allocated among them, and dead ones
+	free      uint64 // held for objects to come
+	allocated uint64 // ever
+}
+
+func readHeap() heap {
+	m := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/gc/heap/allocs:bytes"},
+	}
+	metrics.Read(m)
+	return heap{m[0].Value.Uint64(), m[1].Value.Uint64(), m[2].Value.Uint64(), m[3].Value.Uint64()}
+}
+
+// restful reports whether a collection is worth its price, which is what is
+// alive: where less than that was allocated lately the runtime made hardly one
+// by itself, and where a quarter of it would come back it was a while ago.
+func (h heap) restful(before heap) bool {
+	const least = 8 << 20
+	spare := h.free + max(h.objects, h.live) - h.live
+	return h.allocated-before.allocated < max(h.live, least) && spare > max(h.live/4, least)
 }

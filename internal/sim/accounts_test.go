@@ -2,6 +2,8 @@ package sim
 
 import (
 	"context"
+	"net"
+	"sync"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/actors"
@@ -102,6 +104,9 @@ type parked struct {
 	p    *process
 	b    *box
 	news <-chan struct{}
+
+	over  chan struct{}
+	close sync.Once
 }
 
 // reIdle is how often the client says that it is still there.
@@ -112,7 +117,7 @@ func (p *process) park(ctx context.Context, b *box) (actors.Parked, error) {
 	if err := p.alive(ctx); err != nil {
 		return nil, err
 	}
-	return &parked{p: p, b: b, news: news}, nil
+	return &parked{p: p, b: b, news: news, over: make(chan struct{})}, nil
 }
 
 // Wait implements actors.Parked.
@@ -133,6 +138,8 @@ func (c *parked) Wait(ctx context.Context) error {
 	select {
 	case <-news:
 	case <-limit.C:
+	case <-c.over:
+		return net.ErrClosed
 	case <-ctx.Done():
 	}
 	if err := c.p.alive(ctx); err != nil {
@@ -146,4 +153,4 @@ func (c *parked) Wait(ctx context.Context) error {
 }
 
 // Close implements actors.Parked.
-func (c *parked) Close() {}
+func (c *parked) Close() { c.close.Do(func() { close(c.over) }) }

@@ -114,7 +114,10 @@ func (p *Parked) Wait(ctx context.Context) error {
 	if t == nil {
 		return errClosed
 	}
-	stop := context.AfterFunc(ctx, t.close)
+	stop := func() bool { return true }
+	if ctx.Done() != nil { // or it would cost half a kilobyte for as long as it waits
+		stop = context.AfterFunc(ctx, t.close)
+	}
 	err := t.wait(time.Now().Add(p.look))
 	if stop() && err == nil {
 		return nil

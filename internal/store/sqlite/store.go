@@ -121,3 +121,12 @@ func (s *Store) Keys(ctx context.Context, user id.User, box id.Mailbox) (k *vaul
 	})
 	return k, err
 }
+
+// Rest drops what memory keeps of a mailbox for the next pass over it, which may
+// be far away.
+func (s *Store) Rest(ctx context.Context, user id.User, box id.Mailbox) error {
+	return s.inUser(ctx, user, func(u *userDB) error {
+		u.boxes.forget(box)
+		return nil
+	})
+}
