@@ -62,14 +62,14 @@ func (o *opened) Prepare(ctx context.Context, m id.Mailbox) (actors.Job, error) 
 	o.p.w.passes.Add(1)
 	b.tell("prepare", "")
 	b.watch.begin(b)
-	state, marker := o.p.w.registry.state(m), new(actors.Marker)
+	state, marker, v := o.p.w.registry.state(m), new(actors.Marker), new(visit)
 	j := actors.Job{
-		Pass: o.pass(b, state, marker), State: state, Marker: marker,
+		Pass: o.pass(b, state, marker, v), State: state, Marker: marker,
 		Settings: schedule.Settings{Host: "mail.example", Protocol: b.protocol(), PollEvery: b.poll, Push: b.push},
 	}
 	if b.push {
 		j.Park = func(ctx context.Context) (actors.Parked, error) { return o.p.park(ctx, b) }
-		j.Resume = func(c actors.Parked) bridge.Dialer { return &dialer{p: o.p, b: b, held: c.(*parked)} }
+		j.Resume = func(c actors.Parked) bridge.Dialer { return &dialer{p: o.p, b: b, held: c.(*parked), visit: v} }
 	}
 	return j, nil
 }
@@ -81,14 +81,14 @@ func (b *box) protocol() string {
 	return "pop3"
 }
 
-func (o *opened) pass(b *box, s schedule.State, m *actors.Marker) bridge.Pass {
+func (o *opened) pass(b *box, s schedule.State, m *actors.Marker, v *visit) bridge.Pass {
 	budget := o.p.project.Budget(b.u.id)
 	p := bridge.Pass{
-		Dialer: &dialer{p: o.p, b: b}, Gmail: &uplink{b.u.gmail, o.p},
+		Dialer: &dialer{p: o.p, b: b, visit: v}, Gmail: &uplink{b.u.gmail, o.p},
 		Ledger: &book{o.p, b, o.p.owners[b.u.id].Mailbox(b.id), m}, Keys: b.keys,
 		Budget: budget, History: budget.History(), Gate: o.gate, Memory: o.p.memory,
 		Digest: s.Digest, Stamp: []byte(b.name), Left: s.Backlog.Messages, LeftBytes: s.Backlog.Bytes,
-		AfterImport: b.policy, Newest: b.newest, Hook: o.p.hook(b),
+		AfterImport: b.policy, Newest: b.newest, Hook: o.p.hook(b, v),
 	}
 	if b.drop.kind == imap {
 		p.Connections = 2

@@ -26,13 +26,14 @@ func (k kind) String() string { return [...]string{"pop3", "nameless", "imap"}[k
 // text is one message's octets, with the books that the oracle keeps about it.
 // Equal mails are several letters with one text. It is guarded by world.mu.
 type text struct {
-	name   string
-	raw    string
-	box    *box
-	poison bool // Gmail will never take it
-	stuck  bool // the mail server never hands it out
-	weak   bool // the header tells little: neither Message-ID nor Received
-	unsure bool // renumbered while it was being deleted, which the ledger has not heard of
+	name    string
+	raw     string
+	content mail.Key // of its header, with the mailbox's keys
+	box     *box
+	poison  bool // Gmail will never take it
+	stuck   bool // the mail server never hands it out
+	weak    bool // the header tells little: neither Message-ID nor Received
+	unsure  bool // renumbered while it was being deleted, which the ledger has not heard of
 	books
 }
 

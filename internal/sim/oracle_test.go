@@ -79,7 +79,7 @@ func (b *box) judge() (expired int) {
 	known := b.known()
 	aside := known[mail.Key{}][ledger.Refused]
 	for _, x := range b.texts() {
-		k := known[b.keys.Content(x.header())]
+		k := known[x.content]
 		if x.poison { // refused in the session that is asked again after a crash
 			expired -= k[ledger.Doubtful]
 		}
@@ -91,7 +91,7 @@ func (b *box) judge() (expired int) {
 		b.judgeText(x, k)
 	}
 	for _, l := range b.drop.all() {
-		k := known[b.keys.Content(l.header())]
+		k := known[l.content]
 		if k[ledger.Imported] < l.ever || k[ledger.Doubtful] > 0 { // of twins nobody knows which is which
 			continue
 		}

@@ -32,11 +32,18 @@ type death struct {
 	how fault
 }
 
-// boot starts a process: it takes every ledger and the registry over.
+// boot starts a process: it takes every ledger and the registry over. Where
+// there is no fence it shares the ledgers with those before: the fence spares
+// trouble, but exactly once is the compare-and-set's doing (docs/model).
 func (w *world) boot() *process {
 	p := &process{w: w, owners: make(map[id.User]*ledger.MemoryOwner), project: quota.New(w.limits, &w.days), memory: bridge.NewMemory(8 << 20)}
+	before := w.current.Load()
 	for _, u := range w.users {
-		p.owners[u.id] = u.ledger.Take()
+		if w.unfenced && before != nil {
+			p.owners[u.id] = before.owners[u.id]
+		} else {
+			p.owners[u.id] = u.ledger.Take()
+		}
 	}
 	w.budget.disturbed(nil) // what was spent in this minute is forgotten with the old process
 	w.current.Store(p)
@@ -45,17 +52,22 @@ func (w *world) boot() *process {
 	return p
 }
 
-// die ends the process at once, or dooms it to go on beside its successor.
-func (p *process) die(how fault) {
+// die ends the process at once, or dooms it to go on beside its successor. It
+// reports whether it has: one that somebody takes over from already lives on.
+func (p *process) die(how fault) bool {
 	if p.doomed.Swap(true) {
-		return
+		return false
 	}
 	if how == kill {
 		p.dead.Store(true)
 	}
 	p.w.tell("dies", string(how))
 	p.w.dying <- death{p, how}
+	return true
 }
+
+// may keeps from a doomed process what would doom it.
+func (p *process) may(f fault) bool { return f != kill && f != zombie || !p.doomed.Load() }
 
 // alive lets a call of the process through: not while the machine sleeps, and
 // never again once it is dead.
@@ -104,12 +116,15 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // hook is called before and after each step of a pass over the mailbox.
-func (p *process) hook(b *box) bridge.Hook {
+func (p *process) hook(b *box, v *visit) bridge.Hook {
 	return func(s bridge.Step, _ bridge.When) error {
 		if p.dead.Load() {
 			return errDead
 		}
-		f := p.w.faults.strike(b.name, step("in "+s.String()), nil)
+		if s == bridge.StepRead {
+			v.read.Store(true)
+		}
+		f := p.w.faults.strike(b.name, step("in "+s.String()), p.may)
 		if f != none {
 			b.tell("in "+s.String(), string(f))
 		}
@@ -117,8 +132,9 @@ func (p *process) hook(b *box) bridge.Hook {
 		case panics:
 			panic("sim: a bug")
 		case kill:
-			p.die(kill)
-			return errDead
+			if p.die(kill) {
+				return errDead
+			}
 		case zombie:
 			p.die(zombie)
 		}
@@ -131,15 +147,14 @@ func (p *process) strike(ctx context.Context, who string, at step) (fault, error
 	if err := p.alive(ctx); err != nil {
 		return none, err
 	}
-	switch f := p.w.faults.strike(who, at, nil); f {
-	case panics:
+	f := p.w.faults.strike(who, at, p.may)
+	switch {
+	case f == panics:
 		panic("sim: a bug")
-	case kill:
-		p.die(kill)
+	case f == kill && p.die(kill):
 		return none, errDead
-	default:
-		return f, nil
 	}
+	return f, nil
 }
 
 var errStore = &mail.Fault{Class: mail.Transient, Code: "store", Text: "the store does not answer"}

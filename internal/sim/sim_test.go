@@ -69,12 +69,12 @@ func setting(t *testing.T, name string, ordinary int) int {
 }
 
 // planOf is the world of a seed: its mailboxes belong to two users, or to one
-// for each ten, and every fifth has no faults at all.
+// for each ten, every fifth has no faults at all, and every third no fence.
 func planOf(seed uint64, boxes int) plan {
 	users := max(2, boxes/10)
 	return plan{
 		seed: seed, users: users, boxes: max(1, boxes/users), history: 12, mail: 15, time: 24 * time.Hour,
-		odds: []uint64{100, 30, 300, 0, 100}[seed%5], large: seed%10 == 0,
+		odds: []uint64{100, 30, 300, 0, 100}[seed%5], large: seed%10 == 0, open: seed%3 == 0,
 	}
 }
 

@@ -24,14 +24,15 @@ var errDead = errors.New("sim: the process is dead")
 
 // dialer opens sessions with one mailbox for one pass.
 type dialer struct {
-	p    *process
-	b    *box
-	held *parked // a connection to go on with, or nil
+	p     *process
+	b     *box
+	held  *parked // a connection to go on with, or nil
+	visit *visit
 }
 
 // Dial implements bridge.Dialer.
 func (d *dialer) Dial(ctx context.Context) (bridge.Source, error) {
-	s := &session{p: d.p, b: d.b, keep: d.b.push}
+	s := &session{p: d.p, b: d.b, keep: d.b.push, visit: d.visit}
 	if d.held != nil {
 		d.held = nil
 		return s, s.enter()
@@ -97,6 +98,8 @@ type session struct {
 	closed  bool
 	asked   time.Duration // LOGIN-DELAY
 	did     trace
+	visit   *visit
+	shown   []*letter // in the digest
 }
 
 // trace is what was asked of the source in a session.
@@ -217,6 +220,7 @@ func (s *session) Digest(ctx context.Context, w io.Writer) (bool, error) {
 			if d.kind != imap && !s.sees(l) {
 				continue
 			}
+			s.shown = append(s.shown, l)
 			fmt.Fprintf(w, "%d %s %d %v\n", l.uid, l.uidl, len(l.raw), l.seen)
 		}
 	}

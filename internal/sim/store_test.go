@@ -32,8 +32,12 @@ func (s *book) write(ctx context.Context, at step, do func() error) error {
 	if f == storeFails {
 		return errStore
 	}
+	taken := s.p.w.current.Load() != s.p
 	if err := do(); err != nil {
 		return err
+	}
+	if taken && !s.p.w.unfenced {
+		s.b.sin("a process that was taken over from has written: %s", at)
 	}
 	s.b.watch.wrote(at)
 	s.b.tell(string(at), string(f))
@@ -52,7 +56,6 @@ func (s *book) read(ctx context.Context, at step) error {
 }
 
 func (s *book) Entries(ctx context.Context) ([]ledger.Entry, error) {
-	s.b.watch.looked() // what the source shows has changed
 	if err := s.read(ctx, "entries"); err != nil {
 		return nil, err
 	}

@@ -3,8 +3,17 @@ package sim
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/ledger"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 )
+
+// visit is what one pass has done, as far as it matters here.
+type visit struct {
+	read atomic.Bool // the ledger, or tried to: something has changed
+}
 
 // watch sees to it that a pass that finds nothing changed writes nothing. It
 // judges the second of two such passes in a row: the first may have to put
@@ -13,7 +22,6 @@ type watch struct {
 	mu       sync.Mutex
 	writes   []step
 	empty    bool // this pass found nothing changed
-	full     bool // it has read the ledger
 	before   bool // and so did the one before
 	sessions int
 	ended    time.Time
@@ -29,7 +37,6 @@ func (w *watch) begin(b *box) {
 		b.sin("a pass that found nothing changed wrote %v", slices.Compact(w.writes))
 	}
 	w.before, w.empty, w.excused, w.writes, w.ended, w.sessions = w.empty, false, false, nil, time.Time{}, 0
-	w.full = false
 }
 
 // wrote notes a write that was carried out. The registry is told late that a
@@ -44,14 +51,6 @@ func (w *watch) wrote(at step) {
 	w.writes = append(w.writes, at)
 }
 
-// looked notes that a pass has read the ledger, as it does when something has
-// changed.
-func (w *watch) looked() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.full = true
-}
-
 func (w *watch) excuse() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,9 +59,13 @@ func (w *watch) excuse() {
 
 // visited notes a session that went through to its end.
 func (b *box) visited(s *session) {
+	unchanged := s.did == trace{digest: true} && !s.visit.read.Load()
+	if unchanged {
+		b.hidden(s)
+	}
 	b.watch.mu.Lock()
 	b.watch.sessions++
-	empty := b.watch.sessions == 1 && !b.watch.full && s.did == trace{digest: true}
+	empty := b.watch.sessions == 1 && unchanged
 	if empty {
 		b.w.empty.Add(1)
 	}
@@ -73,4 +76,21 @@ func (b *box) visited(s *session) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lastVisit = time.Now()
+}
+
+// hidden sees to it that what a pass took for unchanged left nothing to do: as
+// many equal messages as were there have ended for good.
+func (b *box) hidden(s *session) {
+	ended := make(map[mail.Key]int)
+	for _, e := range b.entries() {
+		if e.State != ledger.Claimed && e.State != ledger.Failed {
+			ended[e.Content]++
+		}
+	}
+	for _, l := range s.shown {
+		// One that was once not handed out may be set aside without its header.
+		if ended[l.content]--; ended[l.content] < 0 && !b.wasTroubled(l.text) {
+			b.sin("%s is hidden: a pass took it for known", l.name)
+		}
+	}
 }

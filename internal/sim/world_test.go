@@ -27,6 +27,7 @@ type world struct {
 	dice     *rand.Rand // of fate alone
 	users    []*user
 	boxes    []*box
+	unfenced bool
 	registry *registry
 	days     quota.Memory
 	limits   quota.Limits
@@ -92,11 +93,12 @@ type plan struct {
 	time    time.Duration
 	odds    uint64 // percent of the ordinary
 	large   bool   // some mail of many megabytes
+	open    bool   // nothing fences a process that was taken over from
 }
 
 func newWorld(t testing.TB, p plan, tab *table) *world {
 	w := &world{
-		t: t, seed: p.seed, faults: newFaults(p.seed, p.odds, tab), dice: rand.New(rand.NewPCG(p.seed, 1)),
+		t: t, seed: p.seed, unfenced: p.open, faults: newFaults(p.seed, p.odds, tab), dice: rand.New(rand.NewPCG(p.seed, 1)),
 		registry: newRegistry(), texts: make(map[seal]*text), dying: make(chan death, 64),
 		limits: quota.Limits{UnitsPerUserMinute: 20 * importUnits, UnitsPerProjectMinute: 60 * importUnits, BytesPerUserDay: 4 << 20, UnitsPerProjectDay: 10_000 * importUnits},
 	}
@@ -181,6 +183,7 @@ func (b *box) deliver(large bool) {
 	n := b.written
 	b.mu.Unlock()
 	t := &text{name: fmt.Sprint(b.name, " ", n), raw: write(b.name, n, size, b.weak, time.Now()), box: b, weak: b.weak, books: books{ever: 1}}
+	t.content = b.keys.Content(t.header())
 	t.poison = r.IntN(60) == 0
 	// One without id and header has no identity to be remembered by.
 	t.stuck = b.drop.kind != nameless && r.IntN(80) == 0
@@ -215,14 +218,16 @@ func (b *box) remove(l *letter) bool {
 	return may
 }
 
-// deleted notes that we have removed messages: each must be in Gmail.
+// deleted notes that we have removed messages: each must be in Gmail, and the
+// ledger must say so.
 func (b *box) deleted(letters []*letter) {
 	for _, l := range letters {
-		early := false
+		early, unsettled := false, false
+		imported := b.settled(l.text)
 		b.tell("deleted", l.name)
 		b.w.note(l.text, func(t *text) {
 			t.deleted++
-			early = t.deleted > t.copies
+			early, unsettled = t.deleted > t.copies, t.deleted > imported
 		})
 		if b.policy != bridge.Delete {
 			b.sin("a message was deleted against its owner's will")
@@ -230,7 +235,26 @@ func (b *box) deleted(letters []*letter) {
 		if early {
 			b.sin("a message was deleted that is not in Gmail")
 		}
+		if unsettled {
+			b.sin("a message was deleted that is not settled")
+		}
 	}
+}
+
+// settled counts the messages with this text that the ledger has as imported.
+func (b *box) settled(t *text) (n int) {
+	for _, e := range b.entries() {
+		if e.Content == t.content && e.State == ledger.Imported {
+			n++
+		}
+	}
+	return n
+}
+
+// entries reads the ledger, which everybody may.
+func (b *box) entries() []ledger.Entry {
+	entries, _ := b.w.current.Load().owners[b.u.id].Mailbox(b.id).Entries(context.Background())
+	return entries
 }
 
 // imported notes a copy in Gmail.
@@ -279,12 +303,11 @@ func (b *box) strike(at step) fault {
 // deleted right now are no excuse, if we live to hear of it.
 func (b *box) renumber(now []*letter) {
 	absent := make(map[mail.Key]bool)
-	entries, _ := b.w.current.Load().owners[b.u.id].Mailbox(b.id).Entries(context.Background())
-	for _, e := range entries {
+	for _, e := range b.entries() {
 		absent[e.Content] = absent[e.Content] || e.Absent
 	}
 	for _, l := range b.drop.all() {
-		if absent[b.keys.Content(l.header())] && !slices.Contains(now, l) {
+		if absent[l.content] && !slices.Contains(now, l) {
 			return
 		}
 	}
@@ -309,6 +332,12 @@ func (b *box) troubled(t *text) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.trouble[t]++
+}
+
+func (b *box) wasTroubled(t *text) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.trouble[t] > 0
 }
 
 func (b *box) down() time.Time {

@@ -3,6 +3,9 @@ package main
 const (
 	bridge = "./internal/bridge"
 	led    = "./internal/ledger"
+	sim    = "./internal/sim"
+
+	simulation = "TestSimulation"
 
 	fence = "if b.o.epoch != b.o.m.epoch {"
 	taken = "} else if r.State != Failed {"
@@ -97,5 +100,55 @@ var mutants = []mutant{
 			{"internal/bridge/transfer.go", "t.up, t.key, t.verdict = c, c.Key, c.Verdict", "t.up, t.key = c, c.Key"},
 		},
 		pkg: bridge, run: "Verdict",
+	},
+	// Those that the simulation must find by itself.
+	{
+		name: "sim-no-compare-and-set", why: "claims and outcomes are written whatever the entry says",
+		edits: []edit{
+			{"internal/ledger/memory.go", taken, "} else if false {"},
+			{"internal/ledger/memory.go", alive, "if r := b.rows[k]; r != nil {"},
+		},
+		pkg: sim, run: simulation, seeds: 60,
+	},
+	{
+		name: "sim-settle-early", why: "a message is settled as imported before Gmail has answered",
+		edits: []edit{
+			{
+				"internal/bridge/transfer.go", "if rest == nil {\n\t\treturn t.sendWhole",
+				"if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {\n\t\treturn err\n\t}\n\tif rest == nil {\n\t\treturn t.sendWhole",
+			},
+			{"internal/bridge/transfer.go", "if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {\n\t\treturn err\n\t}\n\tt.gate", "t.gate"},
+		},
+		pkg: sim, run: simulation, seeds: 20,
+	},
+	{
+		name: "sim-no-fence", why: "a process that was taken over goes on writing",
+		edits: in("internal/ledger/memory.go", fence, "if false {"),
+		pkg:   sim, run: simulation, seeds: 20,
+	},
+	{
+		name: "sim-delete-before-settle", why: "the source is told to delete what the ledger does not have as imported",
+		edits: in("internal/bridge/transfer.go",
+			"if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {",
+			"if t.AfterImport == Delete {\n\t\t_ = t.session.Delete(ctx, []mail.Ref{t.job.ref})\n\t}\n"+
+				"\tif err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {"),
+		pkg: sim, run: simulation, seeds: 20,
+	},
+	{
+		name: "sim-delete-before-upload", why: "the source policy does not wait for Gmail",
+		edits: in("internal/bridge/transfer.go",
+			"if rest == nil {\n\t\treturn t.sendWhole",
+			"t.imported(t.session, t.key, t.job.ref)\n\tif rest == nil {\n\t\treturn t.sendWhole"),
+		pkg: sim, run: simulation, seeds: 20,
+	},
+	{
+		// Two places see to it, each with a test of its own: both go.
+		name: "sim-digest-of-failure", why: "the digest is kept after a pass that failed",
+		edits: []edit{
+			{"internal/bridge/run.go", "if err == nil && rep.Failed == 0 &&", "if rep.Failed == 0 &&"},
+			{"internal/schedule/policy.go", "\ts.Digest, s.Backlog = mail.Key{}, backlog(s, o)", "\ts.Digest, s.Backlog = o.Digest, backlog(s, o)"},
+			{"internal/schedule/policy.go", "\to.Digest, o.Backlog = mail.Key{}, backlog(s, o)", "\to.Backlog = backlog(s, o)"},
+		},
+		pkg: sim, run: simulation, seeds: 60,
 	},
 }
