@@ -68,7 +68,7 @@ func (g *gmail) Open(context.Context, mail.Upload) (vault.Secret, error) {
 	if now := time.Now(); now.Before(g.until) {
 		g.refused++
 		return vault.Secret{}, &mail.Fault{Class: mail.RateLimited, Scope: "user", Code: "gmail_rate",
-			Text: "Gmail takes no more for now", Until: now.Add(2 * time.Second)}
+			Text: "Gmail takes no more for now"}
 	}
 	uri := fmt.Sprint("session-", len(g.sessions))
 	g.sessions[uri] = &upload{sum: sha256.New()}

@@ -24,10 +24,16 @@ type row struct {
 	// The state after the first pass.
 	phase schedule.Phase
 	code  string        // "": none: the mail arrives all the same
+	or    string        // the other code, where two limits are reached in the same second
 	back  backoff       // until the next
 	leave time.Duration // the pass ends within this; 0: a minute
-	stays bool          // the mailbox stays ill for a person to see: Failing after three hours
+	stays bool          // the mailbox stays ill for a person to see: Failing when the hours are over
 }
+
+func (r row) says(code string) bool { return code == r.code || r.or != "" && code == r.or }
+
+// hours is how long each server is lived with.
+const hours = 90 * time.Minute
 
 // backoff is the least and the most that a mailbox rests.
 type backoff struct{ least, most time.Duration }
@@ -42,7 +48,7 @@ var (
 )
 
 // TestEveryHostileServerHasItsStateAndItsNeighbourDoesNotNotice lives with each
-// of them for three hours, then mends it.
+// of them for some hours, then mends it.
 func TestEveryHostileServerHasItsStateAndItsNeighbourDoesNotNotice(t *testing.T) {
 	t.Parallel()
 	for _, rows := range [][]row{connections, logins, listings, bodies} {
@@ -75,10 +81,10 @@ func live(t *testing.T, r row) {
 	began := time.Now()
 	w.start()
 	defer w.stop()
-	late := w.deliver(drop, well, began.Add(3*time.Hour))
+	late := w.deliver(drop, well, began.Add(hours))
 
 	r.first(t, ill, mails)
-	time.Sleep(time.Until(began.Add(3 * time.Hour)))
+	time.Sleep(time.Until(began.Add(hours)))
 	r.later(t, ill, mails)
 	if n := <-late; n > 0 {
 		t.Errorf("%d of the neighbour's messages were late", n)
@@ -112,7 +118,7 @@ func (r row) first(t *testing.T, ill *box, mails [][]byte) {
 	if took := time.Since(began); took > limit {
 		t.Errorf("the pass took %v, want at most %v", took, limit)
 	}
-	if s.Phase != r.phase || s.Reason.Code != r.code {
+	if s.Phase != r.phase || !r.says(s.Reason.Code) {
 		t.Errorf("after the first pass: %v, %+v; want %v, %q", s.Phase, s.Reason, r.phase, r.code)
 	}
 	if r.code == "" {
@@ -125,12 +131,12 @@ func (r row) first(t *testing.T, ill *box, mails [][]byte) {
 	if rest := time.Until(s.Until); rest < r.back.least-2*time.Second || rest > r.back.most {
 		t.Errorf("back in %v, want %v to %v", rest, r.back.least, r.back.most)
 	}
-	if n := ill.calls(); n > 2 {
+	if n := ill.calls(); n > 3 { // one, and a message each
 		t.Errorf("%d connections in one pass", n)
 	}
 }
 
-// later checks what three hours of it have led to.
+// later checks what the hours have led to.
 func (r row) later(t *testing.T, ill *box, mails [][]byte) {
 	t.Helper()
 	s := ill.state()
@@ -138,14 +144,14 @@ func (r row) later(t *testing.T, ill *box, mails [][]byte) {
 		r.arrived(t, ill, mails)
 		return
 	}
-	if s.Phase == schedule.Idle || s.Reason.Code != r.code {
-		t.Errorf("after three hours: %v, %+v; want %q still", s.Phase, s.Reason, r.code)
+	if s.Phase == schedule.Idle || !r.says(s.Reason.Code) {
+		t.Errorf("in the end: %v, %+v; want %q still", s.Phase, s.Reason, r.code)
 	}
 	if want := r.phase == schedule.Failing || r.stays; (s.Phase == schedule.Failing) != want {
-		t.Errorf("after three hours: %v (%d failures); failing: %v", s.Phase, s.Failures, want)
+		t.Errorf("in the end: %v (%d failures); failing: %v", s.Phase, s.Failures, want)
 	}
-	if n := ill.calls(); n > 40 { // an outage is tried about every half hour in the end
-		t.Errorf("%d connections in three hours", n)
+	if n := ill.calls(); n > 35 { // an outage is tried every quarter of an hour in the end
+		t.Errorf("%d connections in all", n)
 	}
 	for i, m := range mails {
 		if n := ill.gmail().copies(m); n > 1 {

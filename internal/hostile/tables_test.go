@@ -31,8 +31,8 @@ var connections = []row{
 	{number: 43, name: "silent after TLS", protocol: "imap", server: inTLS(mute), phase: waiting, code: "timeout_greeting", back: soon, leave: 35 * time.Second},
 	{number: 43, name: "silent in clear", protocol: "pop3", security: "starttls", server: raw(mute), phase: waiting, code: "timeout_greeting", back: soon, leave: 35 * time.Second},
 	{number: 43, name: "silent in clear", protocol: "imap", security: "starttls", server: raw(mute), phase: waiting, code: "timeout_greeting", back: soon, leave: 35 * time.Second},
-	{number: 44, name: "greets by the octet", protocol: "pop3", server: inTLS(drip("+OK hello, I am a server with much to say before it comes to its point")), phase: waiting, code: "timeout_greeting", back: soon, leave: 35 * time.Second},
-	{number: 44, name: "greets by the octet", protocol: "imap", server: inTLS(drip("* OK hello, I am a server with much to say before it comes to its point")), phase: waiting, code: "timeout_greeting", back: soon, leave: 35 * time.Second},
+	{number: 44, name: "greets by the octet", protocol: "pop3", server: inTLS(drip("+OK hello, I am a server with much to say before it comes to its point")), phase: waiting, code: "too_slow", or: "timeout", back: soon, leave: 35 * time.Second},
+	{number: 44, name: "greets by the octet", protocol: "imap", server: inTLS(drip("* OK hello, I am a server with much to say before it comes to its point")), phase: waiting, code: "too_slow", or: "timeout_greeting", back: soon, leave: 35 * time.Second},
 	{number: 60, name: "talks no TLS", protocol: "pop3", server: raw(func(c net.Conn) { _, _ = io.WriteString(c, "+OK hello\r\n"); mute(c) }), phase: failing, code: "tls_handshake", back: half},
 	{number: 60, name: "has no STLS", protocol: "pop3", security: "starttls", server: popSTLS(pop3d.Faults{NoSTLS: true}), phase: failing, code: "tls_not_offered", back: half},
 	{number: 60, name: "refuses STLS", protocol: "pop3", security: "starttls", server: popSTLS(pop3d.Faults{Replies: map[string]string{"STLS": "-ERR not today"}}), phase: failing, code: "tls_refused", back: half},
@@ -136,7 +136,7 @@ var bodies = []row{
 		w.Send("* BYE closing down\r\n")
 		w.Close()
 		return false
-	}), phase: waiting, code: "source_unavailable", back: soon},
+	}), phase: waiting, code: "cut", back: soon},
 	{number: 64, name: "keeps what was deleted", protocol: "pop3", after: bridge.Delete, server: pop(pop3d.Faults{KeepDeleted: true}), phase: schedule.Idle},
 }
 

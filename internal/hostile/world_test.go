@@ -171,13 +171,13 @@ func (a accounts) Open(_ context.Context, user id.User) (actors.Account, error) 
 	return &opened{a.w, user, bridge.NewGate(0, 0)}, nil
 }
 
-func (a accounts) Revoked(context.Context, id.User) error { return nil }
-
 type opened struct {
 	w    *world
 	user id.User
 	gate *bridge.Gate
 }
+
+func (o *opened) Revoked(context.Context) error { return nil }
 
 func (o *opened) Close() {}
 
