@@ -21,7 +21,8 @@ type sourcePackage struct {
 	path        string // relative to the module, "." at the root
 	name        string
 	doc         string
-	files       []*sourceFile     // without tests
+	files       []*sourceFile // without tests
+	tests       []*sourceFile
 	imports     map[string]string // import path → a file that has it
 	testImports map[string]string
 }
@@ -120,7 +121,9 @@ func skipped(dir string) bool {
 
 func (p *sourcePackage) add(f *sourceFile) {
 	imports := p.testImports
-	if !strings.HasSuffix(f.name, "_test.go") {
+	if strings.HasSuffix(f.name, "_test.go") {
+		p.tests = append(p.tests, f)
+	} else {
 		imports = p.imports
 		p.files = append(p.files, f)
 		p.name = f.syntax.Name.Name

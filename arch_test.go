@@ -62,6 +62,7 @@ var picture = []struct {
 	// The real program against real servers: tests and nothing else.
 	{"internal/e2e", nil},
 	{"internal/sim", []string{"..."}},
+	{"internal/hostile", []string{"..."}},
 	{"internal/testkit/...", []string{"..."}},
 	{"internal/tools/...", []string{"internal/config"}},
 }
@@ -114,6 +115,8 @@ var lonely = []struct {
 		"hosts that users name are reached through internal/dial, which checks the address"},
 	{"crypto/tls", []string{"Dial", "DialWithDialer", "Dialer"}, []string{"internal/dial", "internal/gmail", "internal/oauth"},
 		"hosts that users name are reached through internal/dial, which checks the address"},
+	{"github.com/smtp-sync/smtp-sync/internal/dial", []string{"Through"}, nil,
+		"it asks no Policy where a user's host leads: tests in fake time alone"},
 	{"net/http", []string{"Get", "Head", "Post", "PostForm", "DefaultClient", "DefaultServeMux", "Handle", "HandleFunc", "ListenAndServe"}, nil,
 		"the defaults have no time limits and are shared with every library"},
 	{"io/ioutil", []string{"ReadAll"}, nil, "use io"},

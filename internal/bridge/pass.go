@@ -128,6 +128,7 @@ func (r *run) sync(ctx context.Context) error {
 	if err := r.recover(ctx, claims); err != nil {
 		return err
 	}
+	var broke error // of the last round that is followed by another
 	for failures := 0; ; {
 		before := r.ended()
 		err := r.round(ctx)
@@ -142,8 +143,12 @@ func (r *run) sync(ctx context.Context) error {
 			return context.Cause(ctx)
 		case errors.As(err, &more):
 		case !r.worthAnother(err, r.ended() > before, failures):
+			if broke != nil && locked(err) {
+				return broke // the lock is that of the session we have just lost
+			}
 			return err
 		default:
+			broke = err
 			more.until = time.Now().Add(500 * time.Millisecond << min(failures, 3))
 			failures++
 		}
@@ -157,9 +162,14 @@ func (r *run) sync(ctx context.Context) error {
 }
 
 // blame counts a failed try of the messages at which the connection breaks.
+// Where it breaks at several and nothing comes through, the server is to blame:
+// the pass fails and says why, and no message is set aside for an outage.
 func (r *run) blame(ctx context.Context) error {
 	r.mu.Lock()
 	guilty := r.guilty
+	if r.bytes == 0 && len(r.suspects) > 1 {
+		guilty = nil
+	}
 	r.guilty = nil
 	r.mu.Unlock()
 	for _, j := range guilty {
@@ -187,6 +197,12 @@ func (r *run) worthAnother(err error, progress bool, failures int) bool {
 	}
 	return progress && (f.Class == mail.Transient || f.Class == mail.Protocol) ||
 		(f.Code == "bad_listing" || f.Code == "uidvalidity_changed") && failures == 0
+}
+
+// locked reports a maildrop that another session has open.
+func locked(err error) bool {
+	f, ok := mail.AsFault(err)
+	return ok && (f.Code == "mailbox_locked" || f.Code == "in_use")
 }
 
 func (r *run) pause(ctx context.Context, until time.Time) error {

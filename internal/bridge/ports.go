@@ -146,5 +146,6 @@ const (
 	maxDeletes   = 100              // nor does it risk more deletions than this
 	maxAttempts  = 3                // then a message that fails is set aside
 	maxShortWait = 90 * time.Second // a pass waits this long for budget, not longer
+	maxRefusals  = 6                // by Gmail's rate limits in a row: a minute in all
 	closeTimeout = 10 * time.Second
 )

@@ -270,10 +270,11 @@ func (t *transfer) ended(ctx context.Context, err error) error {
 	case mail.RateLimited:
 		t.Budget.Throttled(f)
 		t.gate.refused()
-		if time.Until(f.Until) > maxShortWait {
+		until, enough := t.slower(f.Until)
+		if enough || time.Until(f.Until) > maxShortWait {
 			return f
 		}
-		t.holdUntil(t.slower(f.Until))
+		t.holdUntil(until)
 		t.putBack(t.job)
 		return nil
 	}
@@ -290,16 +291,21 @@ func (r *run) giveUp(j *job, reason string) {
 }
 
 // slower puts off a time that Gmail did not name, twice as long with each
-// refusal in a row.
-func (t *transfer) slower(until time.Time) time.Time {
+// refusal in a row; those of requests that were on their way together count
+// once. After some it is enough: a state with a reason says more to the user
+// than a pass that does not end.
+func (t *transfer) slower(until time.Time) (later time.Time, enough bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	wait := time.Second << min(t.refusals, 6)
-	t.refusals++
-	if later := time.Now().Add(min(wait, maxShortWait)); later.After(until) {
-		return later
+	if time.Now().Before(t.hold) {
+		return until, false
 	}
-	return until
+	wait := time.Second << t.refusals
+	t.refusals++
+	if later = time.Now().Add(wait); later.Before(until) {
+		later = until
+	}
+	return later, t.refusals > maxRefusals
 }
 
 // undelivered notes that the source could not give the message.

@@ -149,9 +149,8 @@ func (c *Client) fault(k kind, r *reply) *mail.Fault {
 		f.Until = until
 	case f.Class == mail.RateLimited && f.Scope == "day":
 		f.Until = now.Add(time.Hour) // the cap's reset is at midnight in California; look again now and then
-	case f.Class == mail.RateLimited:
-		f.Until = now.Add(minRetry)
 	}
+	// Any other limit has no time: whoever waits does so longer each time.
 	if f.Code == "gmail_label_missing" {
 		c.labels.forget()
 	}

@@ -34,7 +34,7 @@ type Fault struct {
 	// its user alone: it may be anything, so that Error, and by it every log,
 	// leaves it out.
 	Said  string
-	Until time.Time // for RateLimited: not before this
+	Until time.Time // for RateLimited: not before this; zero: nobody says
 	// Scope narrows RateLimited: "user", "concurrent", "project", "source",
 	// "minute", "day", and "history" where only old mail has to wait.
 	Scope string

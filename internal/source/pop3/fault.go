@@ -44,8 +44,11 @@ func (s *Source) refusal(r reply) error {
 		return &mail.Fault{Class: mail.RateLimited, Scope: "source", Code: "mailbox_locked", Until: now.Add(lockedPause), Err: err,
 			Text: "another program has the mailbox open", Help: "it is tried again in a minute"}
 	case "LOGIN-DELAY":
-		pause := max(s.caps.loginDelay, lockedPause)
-		return &mail.Fault{Class: mail.RateLimited, Scope: "source", Code: "login_delay", Until: now.Add(pause + pause/10), Err: err,
+		var until time.Time // where nobody says how long, the caller asks less and less often
+		if pause := s.caps.loginDelay; pause > 0 {
+			until = now.Add(max(pause, lockedPause) * 11 / 10)
+		}
+		return &mail.Fault{Class: mail.RateLimited, Scope: "source", Code: "login_delay", Until: until, Err: err,
 			Text: s.host + " asks for more time between logins", Help: "it is tried again when that has passed"}
 	case "SYS/TEMP":
 		return &mail.Fault{Class: mail.Transient, Code: "server_busy", Err: err,

@@ -69,26 +69,39 @@ func (s *Script) Listen() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.open = map[net.Conn]struct{}{}
-	s.idle = map[*Wire]bool{}
-	s.l = l
-	s.wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			s.wg.Go(func() { s.serve(conn) })
-		}
-	})
+	s.begin(l)
+	s.wg.Go(func() { s.accept(l) })
 	return l.Addr().String(), nil
+}
+
+// Serve accepts connections in clear until the listener or the Script is
+// closed; where TLS is set it is the Script that secures them.
+func (s *Script) Serve(l net.Listener) {
+	s.begin(l)
+	s.accept(l)
+}
+
+func (s *Script) begin(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open, s.idle, s.l = map[net.Conn]struct{}{}, map[*Wire]bool{}, l
+}
+
+func (s *Script) accept(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		s.wg.Go(func() { s.serve(conn) })
+	}
 }
 
 // Close ends everything and waits for it.
 func (s *Script) Close() error {
-	err := s.l.Close()
 	s.mu.Lock()
 	s.closed = true
+	err := s.l.Close()
 	for c := range s.open {
 		_ = c.Close()
 	}
