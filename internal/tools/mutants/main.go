@@ -1,5 +1,5 @@
-// Command mutants takes each protection of the exactly-once protocol out, one
-// at a time, and runs the tests that must notice. A mutant that survives is a
+// Command mutants takes each protection of the exactly-once protocol and of the
+// wipes out, one at a time, and runs the tests that must notice. A mutant that survives is a
 // test that cannot fail: exit 1.
 //
 // The mutations are made with the go command's -overlay: no file changes.
@@ -31,13 +31,13 @@ type mutant struct {
 type edit struct{ file, old, new string }
 
 func main() {
-	if out, err := exec.Command("go", "test", "-count=1", bridge, led).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", append([]string{"test", "-count=1"}, packages()...)...).CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "mutants: the tests fail without any mutation:\n%s", out)
 		os.Exit(1)
 	}
 	var survived []string
 	for _, m := range mutants {
-		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], m.name) {
+		if !m.chosen() {
 			continue
 		}
 		start := time.Now()
@@ -57,6 +57,19 @@ func main() {
 		fmt.Fprintf(os.Stderr, "mutants: no test noticed %s\n", strings.Join(survived, ", "))
 		os.Exit(1)
 	}
+}
+
+func (m mutant) chosen() bool { return len(os.Args) == 1 || slices.Contains(os.Args[1:], m.name) }
+
+// packages gives those whose tests the chosen mutants need.
+func packages() []string {
+	all := []string{led}
+	for _, m := range mutants {
+		if m.chosen() && !slices.Contains(all, m.pkg) {
+			all = append(all, m.pkg)
+		}
+	}
+	return all
 }
 
 // try reports whether the tests fail with the mutation in place. A mutation
