@@ -86,20 +86,20 @@ func (s *Store) EnsureSystem(ctx context.Context) (*SystemKeys, error) {
 
 // CreateUser makes the key of a new user. It fails with fs.ErrExist if there is one.
 func (s *Store) CreateUser(ctx context.Context, user id.User) (*UserKey, error) {
-	root := random()
-	if err := s.create(ctx, userName(user), root); err != nil {
+	k := &userRecord{root: random(), page: random()}
+	if err := s.create(ctx, userName(user), k.octets()); err != nil {
 		return nil, err
 	}
-	return NewUserKey(user, root), nil
+	return k.key(user), nil
 }
 
 // User gives a user's key; fs.ErrNotExist if there never was one or it is destroyed.
 func (s *Store) User(ctx context.Context, user id.User) (*UserKey, error) {
-	root, err := s.unwrap(ctx, userName(user))
+	_, k, err := s.userRecord(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	return NewUserKey(user, root), nil
+	return k.key(user), nil
 }
 
 // DestroyUser ends a user's key and with it everything sealed under it, then
@@ -154,5 +154,8 @@ func (s *Store) unwrap(ctx context.Context, name string) (Secret, error) {
 		return Secret{}, err
 	}
 	defer clear(key)
+	if len(key) != keySize {
+		return Secret{}, damaged(name)
+	}
 	return NewSecret(key), nil
 }

@@ -28,6 +28,7 @@ type UserKey struct {
 	id          keyID
 	aead        cipher.AEAD
 	page        Secret
+	formerPage  Secret // empty: there is none
 	fingerprint Secret
 }
 
@@ -51,6 +52,10 @@ func (k *UserKey) User() id.User { return k.user }
 // PageKey gives the 64 octets that encrypt the pages of the user's database
 // (AES-256-XTS takes two keys of 32).
 func (k *UserKey) PageKey() Secret { return k.page }
+
+// FormerPageKey gives the page key of before, while the database is being
+// written anew under PageKey; empty otherwise. See Store.TurnPage.
+func (k *UserKey) FormerPageKey() Secret { return k.formerPage }
 
 // Place is where a sealed value belongs; it opens nowhere else. Row names the
 // row within the table by whatever is stable: an id, or a key's octets.

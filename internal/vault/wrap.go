@@ -68,7 +68,7 @@ func (m *MasterKeys) unwrap(name string, record []byte) ([]byte, error) {
 		if k.id != id {
 			continue
 		}
-		if key, ok := open(k.aead, record, wrapAAD(name)); ok && len(key) == keySize {
+		if key, ok := open(k.aead, record, wrapAAD(name)); ok && len(key) > 0 && len(key)%keySize == 0 {
 			return key, nil
 		}
 		return nil, damaged(name)

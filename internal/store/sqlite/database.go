@@ -56,7 +56,7 @@ type database struct {
 // openDatabase opens the file at path, which must exist unless create, and
 // brings it to the schema of this release.
 func openDatabase(ctx context.Context, path string, key vault.Secret, s schema, create bool) (_ *database, err error) {
-	d := &database{path: path, stmts: map[*statement]*sqlite3.Stmt{}, began: func() error { return nil }}
+	d := &database{path: path, began: func() error { return nil }}
 	d.queue.still.L = &d.queue.mu
 	defer func() {
 		if err != nil {
@@ -67,34 +67,38 @@ func openDatabase(ctx context.Context, path string, key vault.Secret, s schema, 
 	if err := makeFiles(path, create); err != nil {
 		return nil, err
 	}
+	return d, d.connect(ctx, key, s)
+}
+
+// connect opens the connection.
+func (d *database) connect(ctx context.Context, key vault.Secret, s schema) error {
 	params, forget, err := pages.Key(key.Reveal())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.forget = forget
-	uri := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=rw&modeof=" + url.QueryEscape(path) + "&" + params
+	uri := "file:" + (&url.URL{Path: d.path}).EscapedPath() + "?mode=rw&modeof=" + url.QueryEscape(d.path) + "&" + params
 	d.pool, err = driver.Open(uri, func(c *sqlite3.Conn) error { return c.Exec(pragmas) })
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.pool.SetMaxOpenConns(1)
-	if err = s.upgrade(ctx, d.pool, path); err != nil {
-		return nil, err
+	if err = s.upgrade(ctx, d.pool, d.path); err != nil {
+		return err
 	}
 	c, err := d.pool.Conn(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	d.cold = &prepared{conn: c, stmts: map[string]*sql.Stmt{}}
+	d.stmts, d.cold = map[*statement]*sqlite3.Stmt{}, &prepared{conn: c, stmts: map[string]*sql.Stmt{}}
 	err = c.Raw(func(c any) error {
 		d.conn = c.(driver.Conn).Raw()
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		d.conn.SetInterrupt(context.Background())
 	}
-	d.conn.SetInterrupt(context.Background())
-	return d, nil
+	return err
 }
 
 // makeFiles makes the files of a database, which SQLite would make readable for
@@ -160,7 +164,7 @@ func (d *database) release() error {
 
 // remove unlinks a database and the files beside it, durably.
 func remove(path string) error {
-	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal", ".new"} {
 		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -118,7 +118,7 @@ func TestRevocationMakesDoubtfulWhatWasOnItsWay(t *testing.T) {
 	}
 	ok(t, s.inUser(t.Context(), u, func(u *userDB) error {
 		ok(t, u.scrub(t.Context()))
-		pages := plain(t, u.path, u.key.PageKey())
+		pages := plain(t, u.path, u.page)
 		for _, g := range gone {
 			if bytes.Contains(pages, g) {
 				t.Error("something that was sealed is still on a page")
@@ -165,7 +165,7 @@ func TestReplacedTokenIsForgotten(t *testing.T) {
 	}))
 	ok(t, s.PutGrant(t.Context(), u, account.Grant{RefreshToken: vault.NewSecret("newer")}))
 	ok(t, s.inUser(t.Context(), u, func(u *userDB) error {
-		if bytes.Contains(plain(t, u.path, u.key.PageKey()), old[0]) {
+		if bytes.Contains(plain(t, u.path, u.page), old[0]) {
 			t.Error("the old token is still on a page")
 		}
 		return nil

@@ -20,7 +20,8 @@ type userDB struct {
 	keys  *vault.Store
 	boxes boxes
 	q     *userdb.Queries
-	epoch int64 // the fence, as read by the transaction under way
+	page  vault.Secret // under which the file is
+	epoch int64        // the fence, as read by the transaction under way
 
 	newest id.Audit // the audit line that this transaction wrote last
 }
@@ -37,11 +38,16 @@ func (s *Store) openUser(ctx context.Context, user id.User, create bool) (*userD
 	if err != nil {
 		return nil, err
 	}
-	d, err := openDatabase(ctx, path, key.PageKey(), userSchema, create)
+	page := key.PageKey()
+	d, err := openDatabase(ctx, path, page, userSchema, create)
+	if former := key.FormerPageKey(); err != nil && !former.Empty() {
+		page = former // it was not written anew yet
+		d, err = openDatabase(ctx, path, page, userSchema, false)
+	}
 	if err != nil {
 		return nil, err
 	}
-	u := &userDB{database: d, key: key, keys: s.keys, q: userdb.New(d.cold)}
+	u := &userDB{database: d, key: key, keys: s.keys, q: userdb.New(d.cold), page: page}
 	d.began, d.observe = u.readEpoch, s.observe
 	return u, nil
 }

@@ -19,7 +19,7 @@ import (
 //	begun      who, what, and how many rows; of a user: nobody is signed in any more
 //	errand     what others are still to be told, under a key of its own
 //	key        the user's key or the mailbox's salt: the point of no return
-//	rows       file or rows
+//	rows       file or rows; of a mailbox: its user's database under a new page key
 //	receipt    the system's rows, the row of the wipe, and the receipt
 type wipe struct {
 	account.Receipt
@@ -33,6 +33,9 @@ const (
 	stepErrand = "errand"
 	stepKey    = "key"
 	stepRows   = "rows"
+	// A mailbox's only:
+	stepTurn      = "two page keys"
+	stepRewritten = "the new file"
 )
 
 // at tells a test, if there is one, that a step is done.

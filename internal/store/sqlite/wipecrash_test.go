@@ -101,7 +101,7 @@ func TestAWipeOfAMailboxIsFinishedAfterACrash(t *testing.T) {
 	u, box, r, all := moments(t, func(s *Store, u id.User, box id.Mailbox) (account.Receipt, error) {
 		return s.WipeMailbox(t.Context(), u, box)
 	})
-	wantSteps(t, all, stepBegun, stepKey, stepRows, "a transaction")
+	wantSteps(t, all, stepBegun, stepKey, stepRows, stepTurn, stepRewritten, "a transaction")
 	for _, m := range all {
 		s := wantFinished(t, m, r)
 		if boxes, err := s.Mailboxes(t.Context(), u); err != nil || len(boxes) != 0 {

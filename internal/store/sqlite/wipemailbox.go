@@ -11,8 +11,9 @@ import (
 )
 
 // WipeMailbox destroys a mailbox with its credential, its ledger and its audit
-// lines. Its salt goes first: without it the ledger's keys mean nothing.
-// Whoever holds its ledger is fenced.
+// lines. Its salt goes first: without it the ledger's keys mean nothing. Then
+// the rows, and with the page key of its user's database what a copy of that
+// would tell. Whoever holds its ledger is fenced.
 func (s *Store) WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (account.Receipt, error) {
 	w := &wipe{Receipt: newReceipt(account.OfMailbox), user: user, box: box}
 	err := s.inUser(ctx, user, func(u *userDB) error {
@@ -54,6 +55,9 @@ func (s *Store) wipeMailbox(ctx context.Context, w *wipe) (account.Receipt, erro
 		}
 		if err == nil {
 			err = s.at(stepRows)
+		}
+		if err == nil {
+			err = s.turn(ctx, w.user, u)
 		}
 		return err
 	})

@@ -5,9 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
-	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 func TestWipedMailboxLeavesNothing(t *testing.T) {
@@ -49,35 +47,4 @@ func TestWipedMailboxLeavesNothing(t *testing.T) {
 		}
 		return nil
 	}))
-}
-
-// TestWipedMailboxIsGoneFromEveryCopy: a copy of the store made before, with the
-// key store of now, in which the user's key still is.
-func TestWipedMailboxIsGoneFromEveryCopy(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := openStore(t, dir, Options{Exclusive: true})
-	u, _, box := fillWithMarkers(t, s)
-	other, err := s.EnsureMailbox(t.Context(), u, account.Mailbox{Protocol: "pop3", Host: "other", Port: 995, Password: vault.NewSecret("other's")})
-	ok(t, err)
-	ok(t, s.inUser(t.Context(), u, func(u *userDB) error { return u.scrub(t.Context()) }))
-	copied, err := os.ReadFile(s.userFile(u))
-	ok(t, err)
-	_, err = s.WipeMailbox(t.Context(), u, box)
-	ok(t, err)
-	ok(t, s.Close())
-	ok(t, os.WriteFile(s.userFile(u), copied, 0o600))
-
-	s = openStore(t, dir, Options{Exclusive: true})
-	boxes, err := s.Mailboxes(t.Context(), u)
-	ok(t, err)
-	if len(boxes) != 2 || !boxes[0].Password.Empty() || boxes[1].ID != other.ID || boxes[1].Password.RevealString() != "other's" {
-		t.Errorf("want the wiped mailbox back without its password, and the other one as it was")
-	}
-	if claims, err := takeLedger(t, s, u, box).Claims(t.Context()); err == nil {
-		t.Errorf("%d upload sessions of the wiped mailbox opened", len(claims))
-	}
-	if _, err := s.Keys(t.Context(), u, box); err == nil {
-		t.Error("the ledger of the wiped mailbox can be asked again")
-	}
 }

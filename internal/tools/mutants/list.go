@@ -6,6 +6,8 @@ const (
 	sim    = "./internal/sim"
 
 	simulation = "TestSimulation"
+	store  = "./internal/store/sqlite"
+	jobs   = "./internal/jobs"
 
 	fence = "if b.o.epoch != b.o.m.epoch {"
 	taken = "} else if r.State != Failed {"
@@ -150,5 +152,55 @@ var mutants = []mutant{
 			{"internal/schedule/policy.go", "\to.Digest, o.Backlog = mail.Key{}, backlog(s, o)", "\to.Backlog = backlog(s, o)"},
 		},
 		pkg: sim, run: simulation, seeds: 60,
+	},
+	{
+		name: "user-key-kept", why: "a wipe of a user leaves the key",
+		edits: in("internal/store/sqlite/wipeuser.go", "if err := s.keys.DestroyUser(ctx, w.user); err != nil {", "if err := ctx.Err(); err != nil {"),
+		pkg:   store, run: "Noise",
+	},
+	{
+		name: "salt-kept", why: "a wipe of a mailbox leaves the salt",
+		edits: in("internal/store/sqlite/wipemailbox.go", "if err := s.keys.DestroySalt(ctx, w.user, w.box); err != nil {", "if err := ctx.Err(); err != nil {"),
+		pkg:   store, run: "Noise",
+	},
+	{
+		name: "page-key-kept", why: "a wipe of a mailbox leaves the key under which copies of its rows are",
+		edits: in("internal/store/sqlite/turn.go", "return s.keys.DropPage(ctx, user)", "return nil"),
+		pkg:   store, run: "Noise",
+	},
+	{
+		name: "errand-key-kept", why: "what Google was told leaves its key",
+		edits: in("internal/store/sqlite/errand.go", "if err := s.keys.DestroyErrand(ctx, e.Receipt, e.What); err != nil {", "if err := ctx.Err(); err != nil || e.What == \"\" {"),
+		pkg:   store, run: "ErrandKey",
+	},
+	{
+		name: "wipe-forgotten", why: "a wipe that a crash interrupted is not finished",
+		edits: in("internal/store/sqlite/wipe.go", "for _, b := range begun {", "for _, b := range begun[:0] {"),
+		pkg:   store, run: "FinishedAfterACrash",
+	},
+	{
+		name: "late-errand", why: "that Google is to be told is noted after the token is gone",
+		edits: in("internal/store/sqlite/grant.go", "	g, err := s.Grant(ctx, w.user)\n	switch {", "	_, err := s.dropGrant(ctx, w.user)\n	if err != nil {\n		return account.Receipt{}, err\n	}\n	g, err := s.Grant(ctx, w.user)\n	switch {"),
+		pkg:   store, run: "TestAWipeOfAGrant",
+	},
+	{
+		name: "jti-again", why: "a delivery that comes again is taken again",
+		edits: in("internal/store/sqlite/signal.go", "if first = n == 1; err != nil || !first {", "if first = n <= 1; err != nil || !first {"),
+		pkg:   store, run: "SignalIsTakenOnce",
+	},
+	{
+		name: "any-token", why: "a name that an earlier token had finds its user",
+		edits: in("internal/store/sqlite/signal.go", "		if holds {", "		if holds || true {"),
+		pkg:   store, run: "TokenIsFound",
+	},
+	{
+		name: "stuck-job", why: "what ran when the process died waits for the queue's own rescue",
+		edits: in("internal/jobs/queue.go", "SET state = 'available' WHERE", "SET state = 'available' WHERE 1 = 0 AND"),
+		pkg:   jobs, run: "SurvivesACrash",
+	},
+	{
+		name: "any-grant", why: "an event about an earlier grant destroys the one of now",
+		edits: in("internal/jobs/work.go", "if err != nil || e.Before(a.GrantedAt) {", "if err != nil {"),
+		pkg:   jobs, run: "WhatEachEvent",
 	},
 }

@@ -1,5 +1,5 @@
-// Command mutants takes each protection of the exactly-once protocol out, one
-// at a time, and runs the tests that must notice. A mutant that survives is a
+// Command mutants takes each protection of the exactly-once protocol and of the
+// wipes out, one at a time, and runs the tests that must notice. A mutant that survives is a
 // test that cannot fail: exit 1.
 //
 // The mutations are made with the go command's -overlay: no file changes.
