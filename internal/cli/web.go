@@ -49,7 +49,7 @@ func (p *parts) web(engine *actors.Engine, ready func() bool) (*site, error) {
 		Sessions: p.store, Accounts: telling{p.store, f.errands}, Books: books{p.store}, Schedules: p.store, Engine: engine,
 		Asker: asker{why.Asker{Store: p.store, Retention: p.cfg.AuditRetention}}, Usage: p.project.BytesToday,
 		Finder: discover.New(p.out, finds), Prober: probe.New(p.out, probe.NewLimiter(probe.Limits{})), Hosts: p.out,
-		Google:     google{p.oauth.Visits(p.store.Key("visits"), p.personOf), p.oauth},
+		Google:     signIn{p.oauth.Visits(p.store.Key("visits"), p.personOf), p.oauth},
 		Deliveries: deliveries(risc.New(p.oauth, f.inbox)),
 		Ready:      ready, SignUp: account.SignUp{Rule: cmp.Or(p.cfg.Signup, "first"), Emails: p.cfg.SignupEmails},
 		BytesPerDay: int64(p.cfg.BytesPerUserDay), TrustedProxies: p.cfg.TrustedProxies, OriginSecret: p.cfg.OriginSecret,
@@ -73,13 +73,13 @@ func (p *parts) personOf(sub string) string {
 	return u.ID.String()
 }
 
-// google is the identity provider, as the pages need it.
-type google struct {
+// signIn is the identity provider, as the pages need it (server.Google).
+type signIn struct {
 	*oauth.Visits
 	provider *oauth.Provider
 }
 
-func (g google) AuthOrigin(ctx context.Context) (string, error) { return g.provider.AuthOrigin(ctx) }
+func (s signIn) AuthOrigin(ctx context.Context) (string, error) { return s.provider.AuthOrigin(ctx) }
 
 // deliveries brings security events to their receiver.
 func deliveries(r *risc.Receiver) server.Deliveries {

@@ -40,9 +40,10 @@ type Store interface {
 	// UserOfToken gives the user whose refresh token the event names by its
 	// mark; account.ErrNone.
 	UserOfToken(ctx context.Context, e risc.Event) (id.User, error)
-	Access(ctx context.Context, user id.User) (account.Access, error)
 	Grant(ctx context.Context, user id.User) (account.Grant, error)
-	DropGrant(ctx context.Context, user id.User) error
+	// DropRefused destroys what Google gave with this token, and nothing that
+	// came with a newer one.
+	DropRefused(ctx context.Context, user id.User, token vault.Secret) error
 	Sessions(ctx context.Context, user id.User) ([]session.Session, error)
 	EndSession(ctx context.Context, user id.User, s session.ID) error
 	Mailboxes(ctx context.Context, user id.User) ([]account.Mailbox, error)
@@ -153,19 +154,19 @@ func (i *Inbox) endSessions(ctx context.Context, user id.User, e risc.Event) err
 // destroy ends what works for the user, then destroys what Google gave, unless
 // that was given after the event.
 func (i *Inbox) destroy(ctx context.Context, user id.User, e risc.Event) error {
-	a, err := i.Store.Access(ctx, user)
+	g, err := i.Store.Grant(ctx, user)
 	if err != nil {
 		return gone(err)
 	}
-	if a.Status == account.Revoked || a.Status == account.NoGrant || e.Before(a.GrantedAt) {
+	if e.Before(g.GrantedAt) || e.Kind == risc.TokenRevoked && !e.Matches(g.RefreshToken) {
 		return nil
 	}
-	return i.end(ctx, user)
+	return i.end(ctx, user, g)
 }
 
 // end is the order of every revocation: stop, destroy, and back into the
 // schedule, where the mailboxes say what they wait for.
-func (i *Inbox) end(ctx context.Context, user id.User) error {
+func (i *Inbox) end(ctx context.Context, user id.User, g account.Grant) error {
 	boxes, err := i.Store.Mailboxes(ctx, user)
 	if err != nil {
 		return gone(err)
@@ -174,7 +175,7 @@ func (i *Inbox) end(ctx context.Context, user id.User) error {
 		i.back(ctx, user, boxes)
 		return err
 	}
-	err = gone(i.Store.DropGrant(ctx, user))
+	err = gone(i.Store.DropRefused(ctx, user, g.RefreshToken))
 	i.back(ctx, user, boxes)
 	return err
 }
@@ -211,7 +212,7 @@ func (i *Inbox) ask(ctx context.Context, user id.User) error {
 	if mail.ClassOf(err) != mail.Revoked {
 		return err // nil, or the next upload finds out
 	}
-	return i.end(context.WithoutCancel(ctx), user)
+	return i.end(context.WithoutCancel(ctx), user, g)
 }
 
 // gone takes it for done that there is nothing to do it to.

@@ -254,3 +254,21 @@ func TestTheDemoIsTheWholeService(t *testing.T) {
 		t.Errorf("exit %d\n%s", code, s.stderr)
 	}
 }
+
+// TestServeWithoutAnOAuthClientSaysSo: with a service account it may run without
+// one, and who wants to sign in reads which setting is missing.
+func TestServeWithoutAnOAuthClientSaysSo(t *testing.T) {
+	t.Parallel()
+	s := open(t, gmailtest.Options{})
+	delete(s.env, "SMTPSYNC_GOOGLE_CLIENT_ID")
+	delete(s.env, "SMTPSYNC_GOOGLE_CLIENT_SECRET")
+	s.env["SMTPSYNC_GOOGLE_SERVICE_ACCOUNT_FILE"] = s.token
+	s.start()
+	p := visit(t, s).get("/auth/google/login")
+	if p.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(p.text, "SMTPSYNC_GOOGLE_CLIENT_ID") {
+		t.Errorf("%d\n%s", p.StatusCode, p.text)
+	}
+	if code, _ := s.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit %d\n%s", code, s.stderr)
+	}
+}
