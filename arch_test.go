@@ -41,6 +41,7 @@ var picture = []struct {
 	{"internal/gmail", []string{"internal/vault", "internal/mail"}},
 	{"internal/oauth/risc", []string{"internal/oauth", "internal/account", "internal/vault", "internal/mail"}}, // account: what Google calls a token that is kept
 	{"internal/oauth", []string{"internal/vault", "internal/mail", "internal/id"}},
+	{"internal/jobs", []string{"internal/oauth/risc", "internal/session", "internal/account", "internal/vault", "internal/mail", "internal/id"}}, // risc: what an event asks for
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/account", []string{"internal/vault", "internal/mail", "internal/id"}},
@@ -74,6 +75,7 @@ var homes = map[string][]string{
 	"github.com/tetratelabs/wazero":           {"plugins/..."},
 	"github.com/ncruces/go-sqlite3":           {"internal/store/sqlite/..."},
 	"github.com/pressly/goose/v3":             {"internal/store/..."},
+	"github.com/riverqueue/river":             {"internal/jobs"},
 	"github.com/jackc/pgx/v5":                 {"internal/store/postgres/..."},
 	"github.com/emersion/go-imap/v2":          {"internal/source/imap", "internal/testkit/imapd"}, // the library's server end, for tests and demo
 	"github.com/emersion/go-sasl":             {"internal/source/imap", "internal/testkit/imapd"}, // part of go-imap's interface

@@ -88,7 +88,7 @@ func TestEveryTableIsThoughtOf(t *testing.T) {
 		}
 		return names
 	}
-	want := []string{"errands", "grant_marks", "notices", "quota_day", "quota_user_day", "receipts", "sessions", "tokens", "used_once", "users", "wheel", "wipes"}
+	want := []string{"errands", "grant_marks", "quota_day", "quota_user_day", "receipts", "sessions", "signals", "tokens", "used_once", "users", "wheel", "wipes"}
 	if got := tables(s.system); !slices.Equal(got, want) {
 		t.Errorf("tables of the system database = %v, want %v", got, want)
 	}

@@ -70,7 +70,7 @@ func (j *jobsFile) close() error {
 	return pool.Close()
 }
 
-// Due tells that there is something to do: errands or notices. It is for one
+// Due tells that there is something to do: errands or signals. It is for one
 // who listens, and may tell once for many.
 func (s *Store) Due() <-chan struct{} { return s.due }
 

@@ -63,7 +63,7 @@ func (s *Store) wipeSystemRows(w *wipe) error {
 		wipe  func(context.Context, []byte) (int64, error)
 	}{
 		{"sessions", s.q.DeleteUserSessions}, {"tokens", s.q.DeleteUserTokens},
-		{"grant_marks", s.q.DeleteUserMarks}, {"notices", s.q.DeleteUserNotices},
+		{"grant_marks", s.q.DeleteUserMarks}, {"signals", s.q.DeleteUserSignals},
 		{"quota_user_day", s.q.DeleteUserQuota}, {"wheel", s.q.UnregisterUser}, {"users", s.q.DeleteUser},
 	} {
 		gone, err := step.wipe(context.Background(), w.user[:])

@@ -90,7 +90,7 @@ CREATE TABLE grant_marks (
 CREATE INDEX grant_marks_of_user ON grant_marks (user_id);
 
 -- News from Google about an account, until it has been acted upon.
-CREATE TABLE notices (
+CREATE TABLE signals (
     id      BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     kind    TEXT    NOT NULL,
     reason  TEXT    NOT NULL,

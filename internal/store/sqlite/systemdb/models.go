@@ -19,15 +19,6 @@ type GrantMark struct {
 	UserID []byte
 }
 
-type Notice struct {
-	ID      []byte
-	Kind    string
-	Reason  string
-	At      int64
-	Subject []byte
-	Mark    []byte
-}
-
 type QuotaDay struct {
 	Day   string
 	Units int64
@@ -54,6 +45,15 @@ type Session struct {
 	Created  int64
 	LastSeen int64
 	Client   []byte
+}
+
+type Signal struct {
+	ID      []byte
+	Kind    string
+	Reason  string
+	At      int64
+	Subject []byte
+	Mark    []byte
 }
 
 type Token struct {

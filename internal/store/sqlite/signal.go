@@ -15,8 +15,8 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
-// noticeID names a notice; it means nothing outside.
-type noticeID [16]byte
+// signalID names a signal; it means nothing outside.
+type signalID [16]byte
 
 // markHashes gives the names of a refresh token as they are kept.
 func (s *Store) markHashes(refresh vault.Secret) (out [][]byte) {
@@ -72,10 +72,10 @@ func (s *Store) keepMarks(ctx context.Context, user id.User, keep [][]byte) erro
 	return err
 }
 
-// TakeNotices keeps what one delivery has told, to be acted upon later, and that
+// TakeSignals keeps what one delivery has told, to be acted upon later, and that
 // it has come: in one transaction. The delivery called jti is remembered until
 // the time given; if it is known, nothing happens and first is false.
-func (s *Store) TakeNotices(ctx context.Context, jti string, until time.Time, notices []account.Notice) (first bool, err error) {
+func (s *Store) TakeSignals(ctx context.Context, jti string, until time.Time, signals []account.Signal) (first bool, err error) {
 	once := s.onceParams(session.RISCEvent, jti, until)
 	err = s.system.write(ctx, func() error {
 		return s.system.alone(func() error {
@@ -83,23 +83,23 @@ func (s *Store) TakeNotices(ctx context.Context, jti string, until time.Time, no
 			if first = n == 1; err != nil || !first {
 				return err
 			}
-			for _, notice := range notices {
-				if err := s.q.InsertNotice(context.Background(), s.noticeRow(notice)); err != nil {
+			for _, signal := range signals {
+				if err := s.q.InsertSignal(context.Background(), s.signalRow(signal)); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	})
-	if err == nil && first && len(notices) > 0 {
+	if err == nil && first && len(signals) > 0 {
 		s.stir()
 	}
 	return first && err == nil, err
 }
 
-func (s *Store) noticeRow(n account.Notice) systemdb.InsertNoticeParams {
-	fresh := id.New[noticeID]()
-	p := systemdb.InsertNoticeParams{ID: fresh[:], Kind: n.Kind, Reason: n.Reason, At: nanos(n.At), Subject: []byte{}, Mark: []byte{}}
+func (s *Store) signalRow(n account.Signal) systemdb.InsertSignalParams {
+	fresh := id.New[signalID]()
+	p := systemdb.InsertSignalParams{ID: fresh[:], Kind: n.Kind, Reason: n.Reason, At: nanos(n.At), Subject: []byte{}, Mark: []byte{}}
 	if n.Sub != "" {
 		p.Subject = s.hashOf(n.Sub)
 	}
@@ -109,29 +109,29 @@ func (s *Store) noticeRow(n account.Notice) systemdb.InsertNoticeParams {
 	return p
 }
 
-// Notices gives the news that is still to be acted upon, the oldest first.
-func (s *Store) Notices(ctx context.Context) (out []account.Notice, err error) {
+// Signals gives the news that is still to be acted upon, the oldest first.
+func (s *Store) Signals(ctx context.Context) (out []account.Signal, err error) {
 	err = s.system.read(ctx, func(ctx context.Context) error {
-		rows, err := s.q.Notices(ctx)
+		rows, err := s.q.Signals(ctx)
 		for _, r := range rows {
-			out = append(out, account.Notice{ID: hex.EncodeToString(r.ID), Kind: r.Kind, Reason: r.Reason, At: instant(r.At)})
+			out = append(out, account.Signal{ID: hex.EncodeToString(r.ID), Kind: r.Kind, Reason: r.Reason, At: instant(r.At)})
 		}
 		return err
 	})
 	return out, err
 }
 
-// Notice gives one of them and whom it concerns here: usually one user or
+// Signal gives one of them and whom it concerns here: usually one user or
 // nobody. account.ErrNone: it has been acted upon.
-func (s *Store) Notice(ctx context.Context, notice string) (n account.Notice, users []id.User, err error) {
-	key, err := hex.DecodeString(notice)
+func (s *Store) Signal(ctx context.Context, signal string) (n account.Signal, users []id.User, err error) {
+	key, err := hex.DecodeString(signal)
 	if err != nil {
 		return n, nil, account.ErrNone
 	}
-	var row systemdb.Notice
+	var row systemdb.Signal
 	var marked [][]byte
 	err = s.system.read(ctx, func(ctx context.Context) (err error) {
-		if row, err = s.q.GetNotice(ctx, key); err != nil {
+		if row, err = s.q.GetSignal(ctx, key); err != nil {
 			return none(err)
 		}
 		if len(row.Mark) > 0 {
@@ -142,7 +142,7 @@ func (s *Store) Notice(ctx context.Context, notice string) (n account.Notice, us
 	if err != nil {
 		return n, nil, err
 	}
-	n = account.Notice{ID: notice, Kind: row.Kind, Reason: row.Reason, At: instant(row.At)}
+	n = account.Signal{ID: signal, Kind: row.Kind, Reason: row.Reason, At: instant(row.At)}
 	if len(row.Subject) > 0 {
 		u, wiping, err := s.findUser(ctx, row.Subject)
 		if err == nil && !wiping {
@@ -176,11 +176,11 @@ func (s *Store) holds(ctx context.Context, user id.User, mark []byte) (bool, err
 	return slices.ContainsFunc(s.markHashes(g.RefreshToken), func(m []byte) bool { return bytes.Equal(m, mark) }), nil
 }
 
-// NoticeDone forgets a notice that has been acted upon. It may be repeated.
-func (s *Store) NoticeDone(ctx context.Context, notice string) error {
-	key, err := hex.DecodeString(notice)
+// SignalDone forgets a signal that has been acted upon. It may be repeated.
+func (s *Store) SignalDone(ctx context.Context, signal string) error {
+	key, err := hex.DecodeString(signal)
 	if err != nil {
 		return account.ErrNone
 	}
-	return s.system.write(ctx, func() error { return s.q.EndNotice(context.Background(), key) })
+	return s.system.write(ctx, func() error { return s.q.EndSignal(context.Background(), key) })
 }

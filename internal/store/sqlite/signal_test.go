@@ -12,28 +12,28 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 )
 
-func takeNotices(t *testing.T, s *Store, jti string, n ...account.Notice) bool {
+func takeSignals(t *testing.T, s *Store, jti string, n ...account.Signal) bool {
 	t.Helper()
-	first, err := s.TakeNotices(t.Context(), jti, time.Now().Add(time.Hour), n)
+	first, err := s.TakeSignals(t.Context(), jti, time.Now().Add(time.Hour), n)
 	ok(t, err)
 	return first
 }
 
-func wantConcerned(t *testing.T, s *Store, notice string, want ...id.User) {
+func wantConcerned(t *testing.T, s *Store, signal string, want ...id.User) {
 	t.Helper()
-	_, got, err := s.Notice(t.Context(), notice)
+	_, got, err := s.Signal(t.Context(), signal)
 	ok(t, err)
 	if !slices.Equal(got, want) {
 		t.Errorf("it concerns %v, want %v", got, want)
 	}
 }
 
-func TestNoticeIsTakenOnceAndKeptUntilItIsDone(t *testing.T) {
+func TestSignalIsTakenOnceAndKeptUntilItIsDone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	at := time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
-	notice := account.Notice{Kind: "account-disabled", Reason: "hijacking", At: at, Sub: "somebody"}
-	if !takeNotices(t, w.s, "jti", notice, account.Notice{Kind: "sessions-revoked", At: at, Sub: "somebody else"}) {
+	signal := account.Signal{Kind: "account-disabled", Reason: "hijacking", At: at, Sub: "somebody"}
+	if !takeSignals(t, w.s, "jti", signal, account.Signal{Kind: "sessions-revoked", At: at, Sub: "somebody else"}) {
 		t.Error("the first delivery was not the first")
 	}
 	select {
@@ -42,45 +42,45 @@ func TestNoticeIsTakenOnceAndKeptUntilItIsDone(t *testing.T) {
 		t.Error("nobody was told that there is something to do")
 	}
 	w.Reopen(t)
-	if takeNotices(t, w.s, "jti", notice) {
+	if takeSignals(t, w.s, "jti", signal) {
 		t.Error("the second delivery was the first")
 	}
-	all, err := w.s.Notices(t.Context())
+	all, err := w.s.Signals(t.Context())
 	ok(t, err)
 	if len(all) != 2 {
-		t.Fatalf("notices = %d, want 2", len(all))
+		t.Fatalf("signals = %d, want 2", len(all))
 	}
-	slices.SortFunc(all, func(a, b account.Notice) int { return len(a.Reason) - len(b.Reason) })
+	slices.SortFunc(all, func(a, b account.Signal) int { return len(a.Reason) - len(b.Reason) })
 	got := all[1]
-	if got.Kind != notice.Kind || got.Reason != notice.Reason || !got.At.Equal(at) || got.Sub != "" {
-		t.Errorf("notice = %+v, want %+v without its subject", got, notice)
+	if got.Kind != signal.Kind || got.Reason != signal.Reason || !got.At.Equal(at) || got.Sub != "" {
+		t.Errorf("signal = %+v, want %+v without its subject", got, signal)
 	}
 	wantConcerned(t, w.s, got.ID, w.user)
 	wantConcerned(t, w.s, all[0].ID)
-	ok(t, w.s.NoticeDone(t.Context(), got.ID))
-	ok(t, w.s.NoticeDone(t.Context(), got.ID))
+	ok(t, w.s.SignalDone(t.Context(), got.ID))
+	ok(t, w.s.SignalDone(t.Context(), got.ID))
 	for _, gone := range []string{got.ID, "x", ""} {
-		if _, _, err := w.s.Notice(t.Context(), gone); !errors.Is(err, account.ErrNone) {
-			t.Errorf("notice %q: %v, want %v", gone, err, account.ErrNone)
+		if _, _, err := w.s.Signal(t.Context(), gone); !errors.Is(err, account.ErrNone) {
+			t.Errorf("signal %q: %v, want %v", gone, err, account.ErrNone)
 		}
 	}
-	if w.Reopen(t); takeNotices(t, w.s, "jti", notice) {
+	if w.Reopen(t); takeSignals(t, w.s, "jti", signal) {
 		t.Error("a jti was forgotten with what it brought")
 	}
 }
 
-// TestDeliveryIsTakenWholeOrNot: a jti that is remembered without its notices
+// TestDeliveryIsTakenWholeOrNot: a jti that is remembered without its signals
 // would never be acted upon.
 func TestDeliveryIsTakenWholeOrNot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	repair := breakTable(t, w.s.system, "INSERT", "notices")
-	notice := account.Notice{Kind: "tokens-revoked", At: time.Now(), Sub: "somebody"}
-	if first, err := w.s.TakeNotices(t.Context(), "jti", time.Now().Add(time.Hour), []account.Notice{notice}); err == nil || first {
+	repair := breakTable(t, w.s.system, "INSERT", "signals")
+	signal := account.Signal{Kind: "tokens-revoked", At: time.Now(), Sub: "somebody"}
+	if first, err := w.s.TakeSignals(t.Context(), "jti", time.Now().Add(time.Hour), []account.Signal{signal}); err == nil || first {
 		t.Errorf("take = %t, %v, want a failure", first, err)
 	}
 	repair()
-	if !takeNotices(t, w.s, "jti", notice) {
+	if !takeSignals(t, w.s, "jti", signal) {
 		t.Error("what could not be taken cannot be taken any more")
 	}
 }
@@ -96,11 +96,11 @@ func TestTokenIsFoundByItsNames(t *testing.T) {
 	put := func(u id.User, g account.Grant) { ok(t, s.PutGrant(t.Context(), u, g)) }
 	put(u, account.Grant{RefreshToken: old})
 	put(v, account.Grant{RefreshToken: other})
-	var byOld, byNewer []string // notices
+	var byOld, byNewer []string // signals
 	for i, m := range append(account.TokenMarks(old), account.TokenMarks(newer)...) {
-		takeNotices(t, s, string(rune('a'+i)), account.Notice{Kind: "token-revoked", At: time.Now().Add(time.Duration(i)), Token: m})
+		takeSignals(t, s, string(rune('a'+i)), account.Signal{Kind: "token-revoked", At: time.Now().Add(time.Duration(i)), Token: m})
 	}
-	all, err := s.Notices(t.Context())
+	all, err := s.Signals(t.Context())
 	ok(t, err)
 	for i, n := range all {
 		if i < 2 {
@@ -109,9 +109,9 @@ func TestTokenIsFoundByItsNames(t *testing.T) {
 			byNewer = append(byNewer, n.ID)
 		}
 	}
-	wantAll := func(notices []string, want ...id.User) {
+	wantAll := func(signals []string, want ...id.User) {
 		t.Helper()
-		for _, n := range notices {
+		for _, n := range signals {
 			wantConcerned(t, s, n, want...)
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
-// Notice is news from Google about an account: taken, and to be acted upon. What
+// Signal is news from Google about an account: taken, and to be acted upon. What
 // it asks for is package risc's to say.
-type Notice struct {
+type Signal struct {
 	ID     string // made by the store
 	Kind   string // of the event, and
 	Reason string // why, in the words of package risc

@@ -1,23 +1,23 @@
--- name: InsertNotice :exec
-INSERT INTO notices (id, kind, reason, at, subject, mark)
+-- name: InsertSignal :exec
+INSERT INTO signals (id, kind, reason, at, subject, mark)
 VALUES (?, ?, ?, ?, ?, ?);
 
--- name: Notices :many
+-- name: Signals :many
 SELECT id, kind, reason, at
-FROM notices
+FROM signals
 ORDER BY at, id;
 
--- name: GetNotice :one
+-- name: GetSignal :one
 SELECT *
-FROM notices
+FROM signals
 WHERE id = ?;
 
--- name: EndNotice :exec
-DELETE FROM notices
+-- name: EndSignal :exec
+DELETE FROM signals
 WHERE id = ?;
 
--- name: DeleteUserNotices :execrows
-DELETE FROM notices
+-- name: DeleteUserSignals :execrows
+DELETE FROM signals
 WHERE subject = (
     SELECT u.subject
     FROM users AS u

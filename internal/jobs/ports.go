@@ -1,0 +1,54 @@
+package jobs
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/session"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
+)
+
+// Store is where the rows are. It may be used by many goroutines at once;
+// account.ErrNone means that a row or a user is gone, and nothing is to be done.
+type Store interface {
+	// TakeSignals keeps the news of one delivery, unless its jti is known.
+	TakeSignals(ctx context.Context, jti string, until time.Time, signals []account.Signal) (first bool, err error)
+	Signals(ctx context.Context) ([]account.Signal, error)
+	// Signal gives one of them, and whom it concerns.
+	Signal(ctx context.Context, signal string) (account.Signal, []id.User, error)
+	SignalDone(ctx context.Context, signal string) error
+
+	Errands(ctx context.Context) ([]account.Errand, error)
+	ErrandDone(ctx context.Context, receipt, what string) error
+	ErrandFailed(ctx context.Context, receipt, what string) error
+
+	Access(ctx context.Context, user id.User) (account.Access, error)
+	Grant(ctx context.Context, user id.User) (account.Grant, error)
+	EndOtherSessions(ctx context.Context, user id.User, keep session.ID) (int, error)
+
+	// DropExpired forgets sessions, tokens and used values that have expired,
+	// DropRequests the requests of a user from a day ago.
+	DropExpired(ctx context.Context) error
+	DropRequests(ctx context.Context, user id.User) error
+	Users(ctx context.Context) iter.Seq2[id.User, error]
+
+	// Due tells that there are new errands or signals.
+	Due() <-chan struct{}
+}
+
+// Google is asked and told about grants. A Fault of class Revoked means that
+// there is no such grant any more.
+type Google interface {
+	Revoke(ctx context.Context, refresh vault.Secret) error
+	Check(ctx context.Context, refresh vault.Secret) error
+}
+
+// Users ends what works for a user and destroys, in this order. Both may be
+// called again.
+type Users interface {
+	EndGrant(ctx context.Context, user id.User) error // Google has ended it
+	EndUser(ctx context.Context, user id.User) error
+}

@@ -1,0 +1,171 @@
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+// Options of a Queue; all are required.
+type Options struct {
+	DB     *sql.DB // SQLite, of this process alone
+	Store  Store
+	Google Google
+	Users  Users
+	Log    *slog.Logger
+}
+
+// Queue runs jobs.
+type Queue struct {
+	store  Store
+	log    *slog.Logger
+	client *river.Client[*sql.Tx]
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+}
+
+const (
+	look  = time.Second // how often the queue is looked at
+	tidy  = time.Hour   // how often is swept, and the rows are looked through
+	limit = 30 * time.Second
+)
+
+// Start brings the queue's database to this release, makes jobs of the rows that
+// are there, and runs until Stop.
+func Start(ctx context.Context, o Options) (*Queue, error) {
+	driver := riversqlite.New(o.DB)
+	quiet := slog.New(loud{o.Log.Handler()})
+	m, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
+	if err == nil {
+		_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	}
+	// What ran when the process died runs again: it is alone here.
+	if err == nil {
+		_, err = o.DB.ExecContext(ctx, "UPDATE river_job SET state = 'available' WHERE state = 'running'")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("job queue: %w", err)
+	}
+	q := &Queue{store: o.Store, log: o.Log}
+	w := &work{store: o.Store, google: o.Google, users: o.Users, log: o.Log}
+	q.client, err = river.NewClient(driver, &river.Config{
+		Logger:  quiet,
+		Workers: q.workers(w),
+		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
+		// One process: it need not listen for the jobs of others.
+		PollOnly: true, FetchPollInterval: look,
+		CompletedJobRetentionPeriod: tidy,
+		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(tidy),
+			func() (river.JobArgs, *river.InsertOpts) { return sweepArgs{}, nil }, &river.PeriodicJobOpts{RunOnStart: true})},
+	})
+	if err == nil {
+		err = q.derive(ctx)
+	}
+	// Jobs end by Stop, which waits for them.
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	if err == nil {
+		err = q.client.Start(base)
+	}
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("job queue: %w", err)
+	}
+	q.cancel = cancel
+	q.work.Go(func() { q.listen(base) })
+	return q, nil
+}
+
+func (q *Queue) workers(w *work) *river.Workers {
+	failed := func(err error) { q.log.Warn("a job is tried again", "err", err) }
+	all := river.NewWorkers()
+	river.AddWorker(all, worker[revokeArgs]{limit: limit, longest: time.Hour, failed: failed,
+		do: func(ctx context.Context, a revokeArgs) error { return w.revoke(ctx, a.Receipt, a.What) }})
+	river.AddWorker(all, worker[signalArgs]{limit: limit, longest: 10 * time.Minute, failed: failed,
+		do: func(ctx context.Context, a signalArgs) error { return w.react(ctx, a.Signal) }})
+	river.AddWorker(all, worker[sweepArgs]{limit: tidy, longest: tidy, failed: failed,
+		do: func(ctx context.Context, _ sweepArgs) error { return errors.Join(q.derive(ctx), w.sweep(ctx)) }})
+	return all
+}
+
+// derive makes the jobs of all rows. Those that there are already stay as they
+// are.
+func (q *Queue) derive(ctx context.Context) error {
+	signals, err := q.store.Signals(ctx)
+	if err != nil {
+		return err
+	}
+	errands, err := q.store.Errands(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range signals {
+		if _, err := q.client.Insert(ctx, signalArgs{n.ID}, nil); err != nil {
+			return err
+		}
+	}
+	for _, e := range errands {
+		if _, err := q.client.Insert(ctx, revokeArgs{e.Receipt, e.What}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listen makes jobs of new rows as they come. What it fails to make comes with
+// the next.
+func (q *Queue) listen(ctx context.Context) {
+	for again := time.Duration(0); ; {
+		var timer <-chan time.Time
+		if again > 0 {
+			timer = time.After(again)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-q.store.Due():
+		case <-timer:
+		}
+		again = 0
+		if err := q.derive(ctx); err != nil && ctx.Err() == nil {
+			q.log.Error("no jobs could be made", "err", err)
+			again = look
+		}
+	}
+}
+
+// Stop lets jobs under way end, until ctx ends: then they are cut, and done
+// again after the next start. It returns when none runs any more.
+func (q *Queue) Stop(ctx context.Context) error {
+	err := q.client.Stop(ctx)
+	if err != nil {
+		q.cancel()
+		hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), look)
+		defer cancel()
+		err = errors.Join(err, q.client.StopAndCancel(hard))
+	}
+	q.cancel()
+	q.work.Wait()
+	return err
+}
+
+// loud lets warnings of the library through, and what is worse.
+type loud struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (l loud) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && l.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs implements slog.Handler.
+func (l loud) WithAttrs(a []slog.Attr) slog.Handler { return loud{l.Handler.WithAttrs(a)} }
+
+// WithGroup implements slog.Handler.
+func (l loud) WithGroup(name string) slog.Handler { return loud{l.Handler.WithGroup(name)} }
