@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/actors"
+	"github.com/smtp-sync/smtp-sync/internal/jobs"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/telemetry"
 )
@@ -65,6 +66,10 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 	if err != nil {
 		return errors.Join(err, engine.Drain(context.WithoutCancel(ctx)))
 	}
+	queue, err := p.startJobs(front, engine)
+	if err != nil {
+		return errors.Join(err, engine.Drain(context.WithoutCancel(ctx)))
+	}
 	run := func(f func(context.Context) error) {
 		web.Go(func() {
 			if err := f(front); err != nil {
@@ -76,8 +81,6 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 	if numbers != nil {
 		run(func(ctx context.Context) error { return serveMetrics(ctx, numbers, p.metrics) })
 	}
-	web.Go(func() { site.inbox.Run(front) })
-	web.Go(func() { site.errands.run(front) })
 	web.Go(func() { p.figures(front) })
 	web.Go(func() { giveBack(front) })
 
@@ -90,7 +93,7 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 		why = engine.Err()
 	}
 	p.log.Info("draining")
-	p.drain(context.WithoutCancel(ctx), engine)
+	p.drain(context.WithoutCancel(ctx), queue, engine)
 	shut()
 	web.Wait()
 	return why
@@ -111,10 +114,20 @@ func (p *parts) engine() *actors.Engine {
 	})
 }
 
-// drain ends the engine, then gives back what it has leased of the budgets.
-func (p *parts) drain(ctx context.Context, engine *actors.Engine) {
+// drain ends the jobs and the engine, then gives back what it has leased of the
+// budgets. What a job has not ended is done after the next start.
+func (p *parts) drain(ctx context.Context, queue *jobs.Queue, engine *actors.Engine) {
 	drain, cancel := context.WithTimeout(ctx, p.cfg.DrainTimeout)
 	defer cancel()
+	var aside sync.WaitGroup
+	defer aside.Wait()
+	aside.Go(func() {
+		soon, cancel := context.WithTimeout(drain, graceful)
+		defer cancel()
+		if err := queue.Stop(soon); err != nil {
+			p.log.Warn("a job was cut", "err", err)
+		}
+	})
 	if err := engine.Drain(drain); err != nil {
 		p.log.Warn("drain cut short", "err", err)
 	}
