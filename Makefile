@@ -12,7 +12,7 @@ help: ## this list
 build: ## the program, as bin/smtp-sync; a cold build names each package as it is done
 	go build -v -trimpath -o bin/smtp-sync .
 
-demo: build ## everything on this machine: sample mailboxes, a Gmail double, the real engine
+demo: build ## the whole service on this machine, nothing to configure: sign in at the printed address
 	@./bin/smtp-sync demo
 
 deps: ## the mail servers that tests talk to (Dovecot, from Debian), where they are missing

@@ -18,10 +18,10 @@ import (
 type commands struct {
 	Config string `help:"File with the configuration, KEY=VALUE a line; the environment wins." placeholder:"FILE"`
 
-	Serve       serveCmd       `cmd:"" help:"The service: the engine over every mailbox in the store, until SIGTERM."`
+	Serve       serveCmd       `cmd:"" help:"The service: pages, API and the engine over every mailbox in the store, until SIGTERM."`
 	Sync        syncCmd        `cmd:"" help:"One pass over one mailbox, then exit: for cron, for trying it out, for measuring."`
 	Login       loginCmd       `cmd:"" help:"Google consent in a browser, for sync; the grant is stored encrypted."`
-	Demo        demoCmd        `cmd:"" help:"Everything on this machine, nothing to configure: sample mail servers, a Gmail double, the real engine."`
+	Demo        demoCmd        `cmd:"" help:"The whole service on this machine, nothing to configure: sample mail servers, a Gmail double, a sign-in page."`
 	Doctor      doctorCmd      `cmd:"" help:"Check configuration, database, key, Google and clock, one line each."`
 	Keys        keysCmd        `cmd:"" help:"Master keys."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Exit 0 if the service on this machine is ready, for container health checks."`

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/actors"
+	"github.com/smtp-sync/smtp-sync/internal/jobs"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/telemetry"
 )
@@ -66,6 +67,10 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 	if err != nil {
 		return errors.Join(err, engine.Drain(context.WithoutCancel(ctx)))
 	}
+	queue, err := p.startJobs(front, engine)
+	if err != nil {
+		return errors.Join(err, engine.Drain(context.WithoutCancel(ctx)))
+	}
 	run := func(f func(context.Context) error) {
 		web.Go(func() {
 			if err := f(front); err != nil {
@@ -77,8 +82,6 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 	if numbers != nil {
 		run(func(ctx context.Context) error { return serveMetrics(ctx, numbers, p.metrics) })
 	}
-	web.Go(func() { site.inbox.Run(front) })
-	web.Go(func() { site.errands.run(front) })
 	web.Go(func() { p.figures(front) })
 	web.Go(func() { giveBack(front) })
 
@@ -92,7 +95,7 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 	}
 	p.log.Info("draining")
 	after := context.WithoutCancel(ctx)
-	p.drain(after, engine)
+	p.drain(after, queue, engine)
 	shut()
 	rest, end := context.WithTimeout(after, graceful)
 	defer end()
@@ -120,10 +123,20 @@ func (p *parts) engine() *actors.Engine {
 	})
 }
 
-// drain ends the engine.
-func (p *parts) drain(ctx context.Context, engine *actors.Engine) {
+// drain ends the jobs and the engine. What a job has not ended is done after the
+// next start.
+func (p *parts) drain(ctx context.Context, queue *jobs.Queue, engine *actors.Engine) {
 	drain, cancel := context.WithTimeout(ctx, p.cfg.DrainTimeout)
 	defer cancel()
+	var aside sync.WaitGroup
+	defer aside.Wait()
+	aside.Go(func() {
+		soon, cancel := context.WithTimeout(drain, graceful)
+		defer cancel()
+		if err := queue.Stop(soon); err != nil {
+			p.log.Warn("a job was cut", "err", err)
+		}
+	})
 	if err := engine.Drain(drain); err != nil {
 		p.log.Warn("drain cut short", "err", err)
 	}

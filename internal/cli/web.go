@@ -3,62 +3,41 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
-	"github.com/smtp-sync/smtp-sync/internal/crossaccount"
 	"github.com/smtp-sync/smtp-sync/internal/dial"
 	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
-	"github.com/smtp-sync/smtp-sync/internal/oauth/risc"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
-	"github.com/smtp-sync/smtp-sync/internal/vault"
 	"github.com/smtp-sync/smtp-sync/internal/why"
 	"github.com/smtp-sync/smtp-sync/server"
 	"github.com/smtp-sync/smtp-sync/server/api"
 )
 
-// site is the HTTP side with what works for it beside the engine.
-type site struct {
-	*server.Service
-	inbox   *crossaccount.Inbox
-	errands *errands
-}
-
 // web puts the HTTP side together over the store and the engine.
-func (p *parts) web(engine *actors.Engine, ready func() bool) (*site, error) {
-	f := &site{errands: newErrands(p)}
-	f.inbox = crossaccount.New(crossaccount.Inbox{
-		Store: tokenOwners{p.store}, Engine: engine, Log: p.log,
-		Wipe: func(ctx context.Context, user id.User) error { _, err := f.WipeUser(ctx, user); return err },
-		Ask: func(ctx context.Context, refresh vault.Secret) error {
-			_, err := p.oauth.Source(refresh).Token(ctx, vault.Secret{})
-			return err
-		},
-	})
+func (p *parts) web(engine *actors.Engine, ready func() bool) (*server.Service, error) {
 	finds := p.finds
 	finds.Policy, finds.Roots = dial.Policy{Allow: p.cfg.SourceAllowCIDRs, Ports: p.cfg.SourcePorts}, p.roots
-	var err error
-	f.Service, err = server.NewService(server.Options{
+	site, err := server.NewService(server.Options{
 		PublicURL: p.cfg.PublicURL, Key: p.store.Key("server"),
-		Sessions: p.store, Accounts: telling{p.store, f.errands}, Books: books{p.store}, Schedules: p.store, Engine: engine,
+		Sessions: p.store, Accounts: p.store, Books: books{p.store}, Schedules: p.store, Engine: engine,
 		Asker: asker{why.Asker{Store: p.store, Retention: p.cfg.AuditRetention}}, Usage: p.project.BytesToday,
 		Finder: discover.New(p.out, finds), Prober: probe.New(p.out, probe.NewLimiter(probe.Limits{})), Hosts: p.out,
-		Google:     google{p.oauth.Visits(p.store.Key("visits"), p.personOf), p.oauth},
-		Deliveries: deliveries(risc.New(p.oauth, f.inbox)),
+		Google:     signIn{p.oauth.Visits(p.store.Key("visits"), p.personOf), p.oauth},
+		Deliveries: p.deliveries(),
 		Ready:      ready, SignUp: account.SignUp{Rule: cmp.Or(p.cfg.Signup, "first"), Emails: p.cfg.SignupEmails},
 		BytesPerDay: int64(p.cfg.BytesPerUserDay), TrustedProxies: p.cfg.TrustedProxies, OriginSecret: p.cfg.OriginSecret,
 		PrivacyURL: p.cfg.PrivacyURL, TermsURL: p.cfg.TermsURL, Log: p.log,
 	})
 	if err == nil {
-		p.audited.Store(new(f.Audited))
+		p.audited.Store(new(site.Audited))
 	}
-	return f, err
+	return site, err
 }
 
 // personOf gives the name by which sessions know the one whom Google calls sub;
@@ -73,21 +52,13 @@ func (p *parts) personOf(sub string) string {
 	return u.ID.String()
 }
 
-// google is the identity provider, as the pages need it.
-type google struct {
+// signIn is the identity provider, as the pages need it (server.Google).
+type signIn struct {
 	*oauth.Visits
 	provider *oauth.Provider
 }
 
-func (g google) AuthOrigin(ctx context.Context) (string, error) { return g.provider.AuthOrigin(ctx) }
-
-// deliveries brings security events to their receiver.
-func deliveries(r *risc.Receiver) server.Deliveries {
-	return func(ctx context.Context, contentType string, body []byte) (int, []byte, error) {
-		a := r.Receive(ctx, contentType, body)
-		return a.Status, a.Body, a.Err
-	}
-}
+func (s signIn) AuthOrigin(ctx context.Context) (string, error) { return s.provider.AuthOrigin(ctx) }
 
 // books is the log, with its figures under the names that pages have for them.
 type books struct{ *sqlite.Store }
@@ -106,44 +77,4 @@ func (a asker) Why(ctx context.Context, user id.User, box account.Mailbox, f aud
 		out[i] = api.Clue(c)
 	}
 	return out, err
-}
-
-// telling are the accounts; what their wipes leave to be told to others is told
-// at once.
-type telling struct {
-	*sqlite.Store
-	errands *errands
-}
-
-func (t telling) WipeGrant(ctx context.Context, user id.User) (account.Receipt, error) {
-	defer t.errands.wake()
-	return t.Store.WipeGrant(ctx, user)
-}
-
-func (t telling) WipeUser(ctx context.Context, user id.User) (account.Receipt, error) {
-	defer t.errands.wake()
-	return t.Store.WipeUser(ctx, user)
-}
-
-// tokenOwners finds whose refresh token an event is about by looking at all of
-// them: events of this kind are rare, and no mark of a token is kept.
-type tokenOwners struct{ *sqlite.Store }
-
-func (t tokenOwners) UserOfToken(ctx context.Context, e risc.Event) (id.User, error) {
-	for user, err := range t.Users(ctx) {
-		if err != nil {
-			return id.User{}, err
-		}
-		g, err := t.Grant(ctx, user)
-		if errors.Is(err, account.ErrNone) {
-			continue
-		}
-		if err != nil {
-			return id.User{}, err
-		}
-		if e.Matches(g.RefreshToken) {
-			return user, nil
-		}
-	}
-	return id.User{}, account.ErrNone
 }

@@ -375,7 +375,11 @@ func TestIssuerMustBeSafeAndItself(t *testing.T) {
 		_, err := oauth.New(oauth.Options{Issuer: issuer, ClientID: "c"})
 		wantFault(t, err, mail.Setup, "google_issuer")
 	}
-	_, err := oauth.New(oauth.Options{})
+	none, err := oauth.New(oauth.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = none.AuthOrigin(t.Context())
 	wantFault(t, err, mail.Setup, "google_client")
 	l, _ := double(t, gmailtest.Options{URL: "https://other.example"})
 	_, err = provider(t, l.URL, "x", &http.Transport{}).AuthOrigin(t.Context())

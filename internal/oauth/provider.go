@@ -36,10 +36,10 @@ func Covers(granted []string, scope string) bool {
 		slices.Contains(granted, scopeModify) || slices.Contains(granted, scopeFull)
 }
 
-// Options of a Provider. ClientID is required.
+// Options of a Provider.
 type Options struct {
 	Issuer       string // "" is DefaultIssuer; http only for a loopback host
-	ClientID     string
+	ClientID     string // "": whatever is asked of the provider fails, and says so
 	ClientSecret vault.Secret
 	Transport    http.RoundTripper // nil is http.DefaultTransport
 }
@@ -70,9 +70,6 @@ func New(o Options) (*Provider, error) {
 		return nil, &mail.Fault{Class: mail.Setup, Code: "google_issuer", Text: "the issuer's address is not usable",
 			Help: "SMTPSYNC_GOOGLE_ISSUER must be https://host, or http:// for a loopback host"}
 	}
-	if o.ClientID == "" {
-		return nil, &mail.Fault{Class: mail.Setup, Code: "google_client", Text: "there is no Google OAuth client", Help: "set SMTPSYNC_GOOGLE_CLIENT_ID"}
-	}
 	if o.Transport == nil {
 		o.Transport = http.DefaultTransport
 	}
@@ -95,6 +92,10 @@ func safe(address string) bool {
 
 // endpoints discovers, or gives what was discovered. A failure is not kept.
 func (p *Provider) endpoints(ctx context.Context) (*endpoints, error) {
+	if p.o.ClientID == "" {
+		return nil, &mail.Fault{Class: mail.Setup, Code: "google_client", Text: "this installation has no Google OAuth client",
+			Help: "its operator sets SMTPSYNC_GOOGLE_CLIENT_ID and SMTPSYNC_GOOGLE_CLIENT_SECRET"}
+	}
 	select {
 	case p.turn <- struct{}{}:
 		defer func() { <-p.turn }()

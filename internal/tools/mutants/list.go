@@ -6,8 +6,8 @@ const (
 	sim    = "./internal/sim"
 
 	simulation = "TestSimulation"
-	store  = "./internal/store/sqlite"
-	jobs   = "./internal/jobs"
+	store      = "./internal/store/sqlite"
+	jobs       = "./internal/jobs"
 
 	fence = "if b.o.epoch != b.o.m.epoch {"
 	taken = "} else if r.State != Failed {"
