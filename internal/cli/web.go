@@ -57,6 +57,7 @@ func (p *parts) web(engine *actors.Engine, ready func() bool) (*site, error) {
 	})
 	if err == nil {
 		p.audited.Store(new(f.Audited))
+		p.took.Store(new(f.Took))
 	}
 	return f, err
 }
