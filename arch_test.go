@@ -89,6 +89,7 @@ var homes = map[string][]string{
 	"github.com/google/uuid":                  {"internal/id"},
 	"golang.org/x/net/idna":                   {"internal/mail", "internal/dial"}, // sender domains, and host names on their way to DNS
 	"golang.org/x/net/dns/dnsmessage":         {"internal/dial"},
+	"golang.org/x/net/html":                   {"server"}, // tests only: pages are read as a browser reads them
 	"golang.org/x/sync/semaphore":             {"internal/bridge", "actors"},
 	"golang.org/x/sync/singleflight":          {"internal/oauth", "internal/gmail"}, // one refresh at a time, on both sides of the token
 	"golang.org/x/crypto/xts":                 {"internal/store/sqlite/..."},        // page encryption
@@ -260,7 +261,7 @@ func TestArchTablesSayWhatTheyMean(t *testing.T) {
 		"google.golang.org/api/gmail/v1":       "google.golang.org/api",
 		"google.golang.org/apix":               "",
 		"golang.org/x/net/idna":                "golang.org/x/net/idna",
-		"golang.org/x/net/html":                "",
+		"golang.org/x/net/ipv4":                "",
 		"github.com/ncruces/go-sqlite3/driver": "github.com/ncruces/go-sqlite3",
 	} {
 		if got := homeOf(imported); got != want {

@@ -19,6 +19,7 @@ type call struct {
 	route *route
 	ctx   context.Context // ends with the request's time
 	who   caller
+	clock *time.Location // the caller's, once a page has asked for it
 }
 
 // How long a request may take that is no stream; a connection test has a minute

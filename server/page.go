@@ -9,7 +9,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/session"
 	"github.com/smtp-sync/smtp-sync/server/text"
 )
@@ -23,7 +22,7 @@ import (
 var pageFiles embed.FS
 
 // functions are what pages may call, besides the methods of their frame.
-var functions = template.FuncMap{"t": text.Say, "word": text.Word}
+var functions = template.FuncMap{"t": text.Say, "word": text.Word, "count": count, "octets": octets}
 
 // templates are the pages, each in the layout.
 var templates = readPages()
@@ -51,8 +50,10 @@ type frame struct {
 	Theme           string // light, dark, or "": as the system
 	Nav             []place
 	Styles, Scripts []string
+	Icon            string
 	Privacy, Terms  string
 	Zone            *time.Location
+	Now             time.Time
 	Main            any
 }
 
@@ -61,30 +62,38 @@ type place struct {
 	Here       bool
 }
 
-// Moment is a time in the zone of its reader.
-type Moment struct{ Stamp, Text string }
-
-// Moment gives a time for the part "time".
-func (f frame) Moment(t time.Time) Moment {
-	return Moment{Stamp: t.UTC().Format(time.RFC3339), Text: t.In(f.Zone).Format("2006-01-02 15:04:05")}
+// part is what a template of web/parts is given that needs more than its thing.
+type part struct {
+	frame
+	Back string
+	Main any
 }
+
+// With makes the part for a thing whose forms lead back to a place.
+func (f frame) With(main any, back string) part { return part{f, back, main} }
 
 // show answers with a page for who is signed in.
 func (c *call) show(name, title string, main any) error {
-	p, err := c.s.o.Accounts.Profile(c.ctx, c.who.user)
+	z, err := c.zone()
 	if err != nil {
 		return err
 	}
-	return c.s.page(c.Ctx, fiber.StatusOK, name, frame{Title: title, CSRF: session.CSRF(c.who.cookie), Zone: zone(p), Main: main})
+	return c.s.page(c.Ctx, fiber.StatusOK, name, frame{Title: title, CSRF: session.CSRF(c.who.cookie), Zone: z, Main: main})
 }
 
-// zone is where a user's clock stands.
-func zone(p account.Profile) *time.Location {
-	z, err := time.LoadLocation(settings(p).TimeZone)
-	if err != nil { // not known to this machine
-		return time.UTC
+// zone is where the caller's clock stands.
+func (c *call) zone() (*time.Location, error) {
+	if c.clock != nil {
+		return c.clock, nil
 	}
-	return z
+	p, err := c.s.o.Accounts.Profile(c.ctx, c.who.user)
+	if err != nil {
+		return nil, err
+	}
+	if c.clock, err = time.LoadLocation(settings(p).TimeZone); err != nil { // not known to this machine
+		c.clock = time.UTC
+	}
+	return c.clock, nil
 }
 
 // page answers with a page. It is made in memory first: a mistake in it must
@@ -93,8 +102,10 @@ func (s *Service) page(c *fiber.Ctx, status int, name string, f frame) error {
 	if f.Zone == nil {
 		f.Zone = time.UTC
 	}
+	f.Now = time.Now()
 	f.Theme, f.Privacy, f.Terms = theme(c), s.o.PrivacyURL, s.o.TermsURL
 	f.Styles, f.Scripts = existing("style.css", name+".css"), existing("app.js", name+".js")
+	f.Icon = asset("icon.svg")
 	f.Nav = s.places(c.Path())
 	var b bytes.Buffer
 	if err := templates[name].Execute(&b, f); err != nil {

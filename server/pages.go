@@ -8,7 +8,7 @@ import (
 
 // pageRoutes are the routes of all pages; each page has its own in its file.
 func (s *Service) pageRoutes() (all []*route) {
-	for _, page := range [][]*route{s.startPage(), s.mailboxesPage(), s.auditPage()} {
+	for _, page := range [][]*route{s.startPage(), s.mailboxesPage(), s.mailboxPage(), s.auditPage(), s.apiPage()} {
 		all = append(all, page...)
 	}
 	return all

@@ -17,6 +17,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 	"github.com/smtp-sync/smtp-sync/server/api"
+	"github.com/smtp-sync/smtp-sync/server/delay"
 	"github.com/smtp-sync/smtp-sync/server/limit"
 	"github.com/smtp-sync/smtp-sync/server/live"
 )
@@ -58,6 +59,7 @@ type Service struct {
 	app    *fiber.App
 	routes []*route
 	hub    *live.Hub
+	delays delay.Keeper
 	limits map[class]*limit.Limiter
 
 	origin   string // of the public URL

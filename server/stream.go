@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -113,6 +114,10 @@ func (s *Service) stillThere(ctx context.Context, who caller) bool {
 // Audited tells of a line of the audit. It never blocks; the ledger's committer
 // may call it.
 func (s *Service) Audited(user id.User, e audit.Entry) { s.hub.Audit(user, entry(e)) }
+
+// Took tells how long a message of a mailbox was on its way into Gmail, for the
+// chart of that. It never blocks.
+func (s *Service) Took(box id.Mailbox, took time.Duration) { s.delays.Note(box, time.Now(), took) }
 
 // watch carries what the engine tells to those who listen.
 func (s *Service) watch(ctx context.Context) {

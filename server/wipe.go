@@ -19,6 +19,7 @@ func (s *Service) WipeMailbox(ctx context.Context, user id.User, box id.Mailbox)
 	if err := s.o.Engine.Forget(ctx, user, box); err != nil && !errors.Is(err, account.ErrNone) {
 		return account.Receipt{}, err
 	}
+	s.delays.Forget(box)
 	return s.o.Accounts.WipeMailbox(ctx, user, box)
 }
 
@@ -49,8 +50,15 @@ func (s *Service) WipeUser(ctx context.Context, user id.User) (account.Receipt, 
 	if err := s.o.Engine.StopUser(ctx, user); err != nil && !errors.Is(err, account.ErrNone) {
 		return account.Receipt{}, err
 	}
+	boxes, err := s.o.Accounts.Mailboxes(ctx, user)
+	if err != nil && !errors.Is(err, account.ErrNone) {
+		return account.Receipt{}, err
+	}
 	r, err := s.o.Accounts.WipeUser(ctx, user)
 	if err == nil {
+		for _, b := range boxes {
+			s.delays.Forget(b.ID)
+		}
 		s.hub.End(user)
 	}
 	return r, err

@@ -61,6 +61,9 @@ type Stats struct {
 	Window
 	Totals Tally
 	Series []Tally // of each step
+	// Boxes are the series of each mailbox. A mailbox without lines has none, and
+	// a step in which nothing happened may have a nil Tally.
+	Boxes map[id.Mailbox][]Tally
 	// Strips show the worst that happened to a message of each mailbox in each
 	// step, "" where there was none. A mailbox without lines has none.
 	Strips map[id.Mailbox][]mail.Status
@@ -68,7 +71,7 @@ type Stats struct {
 
 // NewStats gives the stats of a window in which nothing has happened.
 func NewStats(w Window) Stats {
-	s := Stats{Window: w, Totals: Tally{}, Series: make([]Tally, w.Steps), Strips: map[id.Mailbox][]mail.Status{}}
+	s := Stats{Window: w, Totals: Tally{}, Series: make([]Tally, w.Steps), Boxes: map[id.Mailbox][]Tally{}, Strips: map[id.Mailbox][]mail.Status{}}
 	for i := range s.Series {
 		s.Series[i] = Tally{}
 	}
@@ -82,8 +85,12 @@ func (s *Stats) Count(step int, box id.Mailbox, status mail.Status, a Amount) {
 	strip := s.Strips[box]
 	if strip == nil {
 		strip = make([]mail.Status, s.Steps)
-		s.Strips[box] = strip
+		s.Strips[box], s.Boxes[box] = strip, make([]Tally, s.Steps)
 	}
+	if s.Boxes[box][step] == nil {
+		s.Boxes[box][step] = Tally{}
+	}
+	s.Boxes[box][step].Add(status, a)
 	if badness(status) > badness(strip[step]) {
 		strip[step] = status
 	}

@@ -120,6 +120,9 @@ func statsCount(t *testing.T, w World) {
 	if s := got.Strips[b]; s[0] != "" || s[1] != mail.Doubtful || s[win.Steps-1] != mail.Skipped {
 		t.Errorf("strip of the other = %v", s)
 	}
+	if s := got.Boxes[b]; len(got.Boxes) != 2 || len(s) != win.Steps || len(s[0]) != 0 || !maps.Equal(s[1], audit.Tally{mail.Rejected: {Messages: 1, Bytes: 16}, mail.Doubtful: {Messages: 1, Bytes: 32}}) {
+		t.Errorf("series of a mailbox = %v", s)
+	}
 	if got, err = w.Log(t).Stats(t.Context(), v, win); err != nil || len(got.Totals) != 0 || len(got.Series) != win.Steps {
 		t.Errorf("somebody else's stats = %+v, %v", got, err)
 	}

@@ -1,3 +1,7 @@
+import { keepCurrent } from "./live.js";
+
+if (document.querySelector("[data-live]")) keepCurrent();
+
 // The switch between light and dark. A cookie remembers it, so that the server
 // makes the next page right from the first moment. Without this script pages
 // look as the system wants them.
