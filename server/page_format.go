@@ -11,12 +11,12 @@ import (
 
 // Moment is a time for its reader: for programs, in full, short, and how far
 // away it is.
-type Moment struct{ Stamp, Text, Short, Relative string }
+type Moment struct{ Stamp, Date, Clock, Short, Relative string }
 
 // Moment gives a time in the zone of its reader.
 func (f frame) Moment(t time.Time) Moment {
 	at, today := t.In(f.Zone), f.Now.In(f.Zone)
-	m := Moment{Stamp: t.UTC().Format(time.RFC3339), Text: at.Format("2006-01-02 15:04:05"), Short: at.Format("2006-01-02 15:04"), Relative: relative(t.Sub(f.Now))}
+	m := Moment{Stamp: t.UTC().Format(time.RFC3339), Date: at.Format(time.DateOnly), Clock: at.Format(time.TimeOnly), Short: at.Format("2006-01-02 15:04"), Relative: relative(t.Sub(f.Now))}
 	if at.YearDay() == today.YearDay() && at.Year() == today.Year() {
 		m.Short = at.Format("15:04")
 	}

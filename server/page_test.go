@@ -76,7 +76,7 @@ func TestTimesAreThoseOfTheUser(t *testing.T) {
 	want(t, w.do(t, program, "PATCH", "/api/v1/me", `{"time_zone":"Asia/Kolkata"}`), 200)
 	box := w.Mailbox(t, user, "old")
 	w.Books.Append(user, audit.Entry{Mailbox: box.ID, Domain: "a.example", Status: mail.Imported, At: time.Date(2026, 5, 4, 20, 0, 0, 0, time.UTC)})
-	has(t, "the audit", string(w.do(t, browser, "GET", "/audit", "").body), "2026-05-05 01:30:00", `datetime="2026-05-04T20:00:00Z"`, "Asia/Kolkata")
+	has(t, "the audit", string(w.do(t, browser, "GET", "/audit", "").body), ">2026-05-05<", ">01:30:00<", `datetime="2026-05-04T20:00:00Z"`, "Asia/Kolkata")
 	for day, there := range map[string]bool{"2026-05-05": true, "2026-05-04": false} {
 		body := string(w.do(t, browser, "GET", "/audit?from="+day+"&to="+day, "").body)
 		if strings.Contains(body, "a.example") != there {

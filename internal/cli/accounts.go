@@ -92,7 +92,12 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	marker := new(actors.Marker)
 	pass.Ledger = &marked{Ledger: books, marker: marker, forget: func(ctx context.Context) error { return p.forgetDigest(ctx, box, state) }}
 	pass.Memory, pass.Digest, pass.Left, pass.LeftBytes = p.memory, state.Digest, state.Backlog.Messages, state.Backlog.Bytes
-	pass.Progress = p.count
+	pass.Progress = func(e bridge.Event) {
+		p.count(e)
+		if tell := p.took.Load(); tell != nil && e.Status == mail.Imported && e.Took > 0 {
+			(*tell)(box, e.Took)
+		}
+	}
 	job := actors.Job{Pass: pass, State: state, Marker: marker, Settings: schedule.Settings{
 		Host: m.Host, Protocol: m.Protocol, PollEvery: m.PollEvery, Push: m.Protocol == "imap",
 	}}

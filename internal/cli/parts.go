@@ -46,6 +46,9 @@ type parts struct {
 	audited atomic.Pointer[func(id.User, audit.Entry)]
 	watched func(id.User, audit.Entry) // the same for the terminal of the demo; nil: nobody
 
+	// took, once it is set, is told how long each message was on its way.
+	took atomic.Pointer[func(id.Mailbox, time.Duration)]
+
 	finds discover.Options // the demo's world; zero: the real one
 
 	store  *sqlite.Store

@@ -36,6 +36,7 @@ func (p *parts) web(engine *actors.Engine, ready func() bool) (*server.Service, 
 	})
 	if err == nil {
 		p.audited.Store(new(site.Audited))
+		p.took.Store(new(site.Took))
 	}
 	return site, err
 }
