@@ -98,11 +98,11 @@ func (d described) operation(r *route, origin string) operationView {
 	case personal:
 		v.Who = "token"
 	}
-	query := ""
+	var query strings.Builder
 	for _, p := range o.Params {
 		v.Params = append(v.Params, fieldView{p.Name, p.In, kindOf(p.Schema), p.Doc, p.Required})
 		if p.Required && p.In == "query" {
-			query += "&" + p.Name + "=…"
+			query.WriteString("&" + p.Name + "=…")
 		}
 	}
 	for _, a := range r.answers {
@@ -115,7 +115,7 @@ func (d described) operation(r *route, origin string) operationView {
 		b, _ := json.Marshal(d.example(schema)) // of maps and strings
 		body = string(b)
 	}
-	v.Example = example(r, origin, strings.Replace(query, "&", "?", 1), body)
+	v.Example = example(r, origin, strings.Replace(query.String(), "&", "?", 1), body)
 	return v
 }
 
