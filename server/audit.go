@@ -13,6 +13,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
@@ -167,25 +168,33 @@ func (s *Service) why(c *call) error {
 	if day.IsZero() {
 		return missing("date")
 	}
-	f := audit.Filter{Mailbox: box, Domain: strings.ToLower(c.Query("domain"))}.OnDay(day)
-	clues, err := s.o.Asker.Why(c.ctx, c.who.user, m, f)
+	out, err := s.whyOf(c, m, audit.Filter{Mailbox: box, Domain: strings.ToLower(c.Query("domain"))}.OnDay(day))
 	if err != nil {
 		return err
 	}
+	return c.answer(fiber.StatusOK, out)
+}
+
+// whyOf asks every place about the mail of a day.
+func (s *Service) whyOf(c *call, m account.Mailbox, f audit.Filter) (api.Why, error) {
+	clues, err := s.o.Asker.Why(c.ctx, c.who.user, m, f)
+	if err != nil {
+		return api.Why{}, err
+	}
 	stored, err := s.o.Schedules.Schedule(c.ctx, c.who.user, m.ID)
 	if err != nil {
-		return err
+		return api.Why{}, err
 	}
 	out := api.Why{Findings: append([]api.Clue{}, clues...), Entries: []api.Entry{}, Mailbox: s.standing(c.who.user, m.ID, stored)}
 	p, err := s.o.Books.List(c.ctx, c.who.user, f, "", defaultPage)
 	if err != nil {
-		return err
+		return api.Why{}, err
 	}
 	for _, e := range p.Entries {
 		out.Entries = append(out.Entries, entry(e))
 	}
 	out.Answer, out.Help = conclude(out)
-	return c.answer(fiber.StatusOK, out)
+	return out, nil
 }
 
 // conclude says it in one sentence.

@@ -27,3 +27,13 @@ func (s *Service) Document() []byte { return s.document }
 
 // Streams is how many event streams are open.
 func (s *Service) Streams() int { return s.hub.Streams() }
+
+// Proofs gives the tests that the page of promises names: folder and name.
+func Proofs() (out [][2]string) {
+	for _, p := range promises() {
+		for _, o := range p.Tests {
+			out = append(out, [2]string{o.Dir, o.Name})
+		}
+	}
+	return out
+}

@@ -144,27 +144,38 @@ func (s *Service) createMailbox(c *call, in api.MailboxNew) error {
 	if err != nil {
 		return err
 	}
+	m, err = s.add(c, m)
+	if errors.Is(err, errDuplicate) {
+		c.Set(fiber.HeaderLocation, s.to("/api/v1/mailboxes/"+m.ID.String()))
+	}
+	if err != nil {
+		return err
+	}
+	c.made(m.ID.String())
+	return s.answerMade(c, m.ID)
+}
+
+var errDuplicate = &api.Error{Status: fiber.StatusConflict, Code: "duplicate_mailbox", Detail: "this mailbox is there already", Help: "change the one that is there: Location names it"}
+
+// add makes a mailbox and tells the engine. Of the same one there is only one:
+// errDuplicate comes with that.
+func (s *Service) add(c *call, m account.Mailbox) (account.Mailbox, error) {
 	lock := s.edit(c.who.user)
 	lock.Lock()
 	defer lock.Unlock()
 	all, err := s.o.Accounts.Mailboxes(c.ctx, c.who.user)
 	if err != nil {
-		return err
+		return m, err
 	}
 	for _, o := range all {
 		if o.Identity() == m.Identity() {
-			c.Set(fiber.HeaderLocation, s.to("/api/v1/mailboxes/"+o.ID.String()))
-			return &api.Error{Status: fiber.StatusConflict, Code: "duplicate_mailbox", Detail: "this mailbox is there already", Help: "change the one that is there: Location names it"}
+			return o, errDuplicate
 		}
 	}
 	if m, err = s.o.Accounts.EnsureMailbox(c.ctx, c.who.user, m); err != nil {
-		return err
+		return m, err
 	}
-	if err := s.enlist(c, m.ID); err != nil {
-		return err
-	}
-	c.made(m.ID.String())
-	return s.answerMade(c, m.ID)
+	return m, s.enlist(c, m.ID)
 }
 
 func (s *Service) answerMade(c *call, box id.Mailbox) error {
@@ -190,6 +201,15 @@ func (s *Service) replayMailbox(c *call, a session.Answer) error {
 }
 
 func (s *Service) patchMailbox(c *call, in api.MailboxPatch) error {
+	if err := s.change(c, in, c.unmet); err != nil {
+		return err
+	}
+	return s.showMailbox(c, fiber.StatusOK)
+}
+
+// change changes the mailbox in the path, unless its version is not what the
+// caller has seen.
+func (s *Service) change(c *call, in api.MailboxPatch, unmet func(version string) bool) error {
 	box, err := c.mailbox()
 	if err != nil {
 		return err
@@ -201,7 +221,7 @@ func (s *Service) patchMailbox(c *call, in api.MailboxPatch) error {
 	if err != nil {
 		return err
 	}
-	if c.unmet(s.version(m)) {
+	if unmet(s.version(m)) {
 		return api.ErrVersion
 	}
 	next, err := in.Check(m, s.o.Hosts)
@@ -219,11 +239,9 @@ func (s *Service) patchMailbox(c *call, in api.MailboxPatch) error {
 		return err
 	}
 	if stored.Phase == schedule.Failing { // the user has done something about it
-		if err := s.o.Engine.Resume(c.ctx, c.who.user, box); err != nil {
-			return engineError(err)
-		}
+		return engineError(s.o.Engine.Resume(c.ctx, c.who.user, box))
 	}
-	return s.showMailbox(c, fiber.StatusOK)
+	return nil
 }
 
 func (s *Service) deleteMailbox(c *call) error {

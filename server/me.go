@@ -62,6 +62,14 @@ func settings(p account.Profile) api.Settings {
 }
 
 func (s *Service) patchMe(c *call, in api.MePatch) error {
+	if err := s.changeMe(c, in); err != nil {
+		return err
+	}
+	return s.getMe(c)
+}
+
+// changeMe changes what the user has chosen.
+func (s *Service) changeMe(c *call, in api.MePatch) error {
 	lock := s.edit(c.who.user)
 	lock.Lock()
 	defer lock.Unlock()
@@ -77,10 +85,7 @@ func (s *Service) patchMe(c *call, in api.MePatch) error {
 	if p.Notices, err = json.Marshal(next.Notices); err != nil {
 		return err
 	}
-	if err := s.o.Accounts.SetProfile(c.ctx, c.who.user, p); err != nil {
-		return err
-	}
-	return s.getMe(c)
+	return s.o.Accounts.SetProfile(c.ctx, c.who.user, p)
 }
 
 func (s *Service) deleteMe(c *call) error {

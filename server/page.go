@@ -72,13 +72,24 @@ type part struct {
 // With makes the part for a thing whose forms lead back to a place.
 func (f frame) With(main any, back string) part { return part{f, back, main} }
 
-// show answers with a page for who is signed in.
+// show answers with a page.
 func (c *call) show(name, title string, main any) error {
-	z, err := c.zone()
-	if err != nil {
-		return err
+	return c.showAs(fiber.StatusOK, name, title, main)
+}
+
+// showAs answers with a page and a status: the one of a form that cannot be
+// taken as it is, say. Who is not signed in may see it too, where the route lets
+// him.
+func (c *call) showAs(status int, name, title string, main any) error {
+	f := frame{Title: title, Main: main}
+	if c.who.known() {
+		z, err := c.zone()
+		if err != nil {
+			return err
+		}
+		f.CSRF, f.Zone = session.CSRF(c.who.cookie), z
 	}
-	return c.s.page(c.Ctx, fiber.StatusOK, name, frame{Title: title, CSRF: session.CSRF(c.who.cookie), Zone: z, Main: main})
+	return c.s.page(c.Ctx, status, name, f)
 }
 
 // zone is where the caller's clock stands.

@@ -8,7 +8,8 @@ import (
 
 // pageRoutes are the routes of all pages; each page has its own in its file.
 func (s *Service) pageRoutes() (all []*route) {
-	for _, page := range [][]*route{s.startPage(), s.mailboxesPage(), s.mailboxPage(), s.auditPage(), s.apiPage()} {
+	for _, page := range [][]*route{s.startPage(), s.newPage(), s.mailboxesPage(), s.mailboxPage(), s.editPage(), s.wipePage(), s.auditPage(), s.whyPage(),
+		s.settingsPage(), s.lensPage(), s.privacyPage(), s.apiPage()} {
 		all = append(all, page...)
 	}
 	return all
@@ -18,6 +19,14 @@ func (s *Service) pageRoutes() (all []*route) {
 func pageAt(path, id, summary string, run func(*call) error) *route {
 	return &route{method: fiber.MethodGet, path: path, id: id, tag: "pages", summary: summary, access: person, rate: reads, page: true,
 		answers: []openapi.Answer{markup(200, "A page.")}, do: plain(run)}
+}
+
+// stepAt is the route that a form on a page is sent to which may answer with the
+// next page, or with the same one and what is wrong.
+func stepAt(path, id, summary string, run func(*call) error) *route {
+	r := formAt(path, id, summary, run)
+	r.answers = append(r.answers, markup(200, "A page."))
+	return r
 }
 
 // formAt is the route that a form on a page is sent to; it goes on to another page.

@@ -61,6 +61,8 @@ type Accounts interface {
 	WipeGrant(ctx context.Context, user id.User) (account.Receipt, error)
 	WipeUser(ctx context.Context, user id.User) (account.Receipt, error)
 	Receipt(ctx context.Context, receipt string) (account.Receipt, error)
+	// Export gives all that is held about a user but audit and ledger.
+	Export(ctx context.Context, user id.User) (account.Export, error)
 }
 
 // Books is what became of messages (package audit).

@@ -68,6 +68,7 @@ type Service struct {
 	flow     string // name of the sign-in's
 	cursors  signer
 	versions signer
+	sealed   sealer // what forms carry along
 	document []byte // openapi.json
 	policy   policy
 
@@ -87,7 +88,7 @@ func NewService(o Options) (*Service, error) {
 		o.Heartbeat = 15 * time.Second
 	}
 	s := &Service{o: o, hub: live.New(), limits: limiters(), origin: u.Scheme + "://" + u.Host, secure: u.Scheme == "https",
-		cursors: newSigner(o.Key, labelCursor), versions: newSigner(o.Key, labelVersion)}
+		cursors: newSigner(o.Key, labelCursor), versions: newSigner(o.Key, labelVersion), sealed: newSealer(o.Key)}
 	s.cookie, s.flow = "session", "signin"
 	if s.secure { // a cookie of this name can only have come from this host, over https
 		s.cookie, s.flow = "__Host-session", "__Host-signin"

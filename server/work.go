@@ -89,15 +89,20 @@ func (s *Service) testMailbox(c *call, in api.MailboxTry) error {
 func trial(r probe.Result) api.Trial {
 	t := api.Trial{OK: r.OK, Steps: make([]api.Step, len(r.Steps)), Messages: r.Messages, Bytes: r.Bytes, Folders: make([]api.RemoteFolder, len(r.Folders))}
 	for i, o := range r.Steps {
-		t.Steps[i] = api.Step{Name: o.Name, OK: o.OK, MS: o.MS, Code: o.Code, Detail: o.Detail, Help: o.Help}
-		if o.TLS != nil {
-			t.Steps[i].TLS = new(api.TLS(*o.TLS))
-		}
+		t.Steps[i] = step(o)
 	}
 	for i, f := range r.Folders {
 		t.Folders[i] = api.RemoteFolder(f)
 	}
 	return t
+}
+
+func step(o probe.Step) api.Step {
+	s := api.Step{Name: o.Name, OK: o.OK, MS: o.MS, Code: o.Code, Detail: o.Detail, Help: o.Help}
+	if o.TLS != nil {
+		s.TLS = new(api.TLS(*o.TLS))
+	}
+	return s
 }
 
 // estimate asks the server how much there is. How much of it is since a date

@@ -42,6 +42,9 @@ type World struct {
 
 	Ready bool
 	log   logBuffer
+
+	mu     sync.Mutex
+	probed []account.Mailbox
 }
 
 // New makes a world in which nothing is.
@@ -123,9 +126,26 @@ func (w *World) Find(context.Context, string) ([]discover.Candidate, error) {
 	return w.Found, w.Failed
 }
 
-// Test implements server.Prober.
-func (w *World) Test(context.Context, id.User, account.Mailbox, func(probe.Step)) (probe.Result, error) {
+// Test implements server.Prober, and remembers what was to be tried.
+func (w *World) Test(_ context.Context, _ id.User, m account.Mailbox, told func(probe.Step)) (probe.Result, error) {
+	w.mu.Lock()
+	w.probed = append(w.probed, m)
+	w.mu.Unlock()
+	for _, s := range w.Tried.Steps {
+		if told != nil && w.Failed == nil {
+			told(s)
+		}
+	}
 	return w.Tried, w.Failed
+}
+
+// Probed gives what was to be tried, and forgets it.
+func (w *World) Probed() []account.Mailbox {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was := w.probed
+	w.probed = nil
+	return was
 }
 
 // Why implements server.Asker.
@@ -167,6 +187,31 @@ func (a *Accounts) WipeUser(ctx context.Context, user id.User) (account.Receipt,
 		a.sessions.ForgetUser(user)
 	}
 	return r, err
+}
+
+// Export gives what the memory twins have.
+func (a *Accounts) Export(ctx context.Context, user id.User) (e account.Export, err error) {
+	e = account.Export{At: time.Now().UTC(), LeftOut: account.LeftOut(), User: user.String()}
+	if e.Profile, err = a.Profile(ctx, user); err != nil {
+		return e, err
+	}
+	if e.Access, err = a.Access(ctx, user); err != nil {
+		return e, err
+	}
+	if p, err := a.Person(ctx, user); err == nil {
+		e.Person = &p
+	}
+	boxes, err := a.Mailboxes(ctx, user)
+	for _, m := range boxes {
+		e.Boxes = append(e.Boxes, account.HeldBox{ID: m.ID.String(), Name: m.Name, Protocol: m.Protocol, Host: m.Host, Port: m.Port, Security: m.Security,
+			Username: m.Username, HasPassword: !m.Password.Empty(), Folders: m.Folders, Label: m.Label, AfterImport: m.AfterImport, History: m.History,
+			State: map[string]any{"phase": "idle"}, Messages: map[string]any{"imported": 7}})
+	}
+	logins, _ := a.sessions.Sessions(ctx, user)
+	for _, l := range logins {
+		e.Logins = append(e.Logins, account.HeldLogin{ID: l.ID.String(), Client: l.Client, Created: l.Created, LastSeen: l.LastSeen})
+	}
+	return e, err
 }
 
 // Books is an audit log that can be counted by mailbox.

@@ -1,0 +1,257 @@
+package server
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/oauth"
+	"github.com/smtp-sync/smtp-sync/server/api"
+	"github.com/smtp-sync/smtp-sync/server/openapi"
+	"github.com/smtp-sync/smtp-sync/server/text"
+)
+
+// The pages of the wizard.
+const (
+	pageAddress = "address"
+	pageServer  = "server"
+	pageMail    = "mail"
+)
+
+// newView is a page of the wizard.
+type newView struct {
+	*draft
+	Page     string
+	Wrong    wrongs
+	Outcome  *outcome // of a test, if there was one
+	Searched bool     // discovery was asked
+	Grant    string   // status of Google access
+	Labels   bool     // it allows labels
+	Reckoned reckoned
+	Twin     string // id of the same mailbox that is there already
+	// HasPassword: it was typed on a page before.
+	HasPassword bool
+}
+
+func (s *Service) newPage() []*route {
+	steps := stepAt("/mailboxes/new", "newMailboxForm", "A step towards a new mailbox", s.newSteps)
+	steps.rate = probes
+	steps.answers = []openapi.Answer{typed(markup(200, "A page, or the steps of a test as they end."), "text/html", typeJSONL), bare(303, "To the mailbox.", "Location")}
+	return []*route{pageAt("/mailboxes/new", "newMailboxPage", "Add a mailbox", s.startNew), steps}
+}
+
+// startNew shows the first page.
+func (s *Service) startNew(c *call) error {
+	return s.showNew(c, fiber.StatusOK, newView{draft: &draft{}, Page: pageAddress})
+}
+
+// newSteps takes every step of the wizard. Which one it is the pressed button
+// says; Enter presses the first.
+func (s *Service) newSteps(c *call) error {
+	v, err := c.form()
+	if err != nil {
+		return err
+	}
+	d := readDraft(v)
+	switch v.Get("step") {
+	case "find":
+		return s.find(c, d)
+	case "hand":
+		return s.byHand(c, d)
+	case "test":
+		if strings.Contains(c.Get(fiber.HeaderAccept), typeJSONL) {
+			return s.tryAloud(c, d)
+		}
+		return s.tryNew(c, d)
+	case "tested":
+		if o, ok := d.kept(c); ok {
+			d.password(c)
+			return s.afterTest(c, d, o)
+		}
+		return s.tryNew(c, d) // it has been too long
+	case "reckon":
+		d.password(c)
+		return s.showMail(c, fiber.StatusOK, d, nil)
+	case "create":
+		return s.create(c, d)
+	}
+	return s.showNew(c, fiber.StatusOK, newView{draft: d, Page: pageAddress})
+}
+
+func (s *Service) showNew(c *call, status int, v newView) error {
+	a, err := s.o.Accounts.Access(c.ctx, c.who.user)
+	if err != nil {
+		return err
+	}
+	v.Grant, v.Labels, v.HasPassword = grantOf(a).Status, oauth.Covers(a.Scopes, oauth.ScopeLabels), v.Kept != ""
+	for i := range v.Ways {
+		if v.Ways[i].Chosen = v.Ways[i].Value == v.Way; v.Ways[i].Chosen {
+			v.Wrong.lead(i)
+		}
+	}
+	return c.showAs(status, "new", text.T("new.title"), v)
+}
+
+// lead makes what is wrong with the fields of a server lead to the way that was
+// chosen: the fields themselves are not shown then.
+func (w wrongs) lead(way int) {
+	for i := range w {
+		switch w[i].Name {
+		case "protocol", "host", "port", "security", "username":
+			w[i].ID = "way-" + strconv.Itoa(way)
+		}
+	}
+}
+
+// find looks the servers of an address up.
+func (s *Service) find(c *call, d *draft) error {
+	v := newView{draft: d, Page: pageAddress}
+	if d.Address == "" {
+		v.Wrong = wrongs{{ID: "address", Name: "address", Text: text.T("new.address.missing"), Help: text.T("new.address.missing.help")}}
+		return s.showNew(c, fiber.StatusUnprocessableEntity, v)
+	}
+	all, err := s.o.Finder.Find(c.ctx, d.Address)
+	if err != nil {
+		if v.Wrong, err = saidBy(err, "address"); err != nil {
+			return err
+		}
+		return s.showNew(c, fiber.StatusUnprocessableEntity, v)
+	}
+	d.found(all)
+	if len(all) == 0 {
+		d.guess()
+	}
+	v.Page, v.Searched = pageServer, true
+	return s.showNew(c, fiber.StatusOK, v)
+}
+
+// guess fills the fields in where nothing is known.
+func (d *draft) guess() {
+	if d.Username == "" {
+		d.Username = d.Address
+	}
+	if d.Protocol == "" {
+		d.Protocol, d.Security = "imap", "tls"
+	}
+}
+
+func (s *Service) byHand(c *call, d *draft) error {
+	d.Way = byHand
+	d.guess()
+	return s.showNew(c, fiber.StatusOK, newView{draft: d, Page: pageServer})
+}
+
+// checked gives the mailbox that is to be tested, or what is wrong with it.
+func (s *Service) checked(c *call, d *draft) (account.Mailbox, wrongs, error) {
+	m, err := api.MailboxTry{Definition: d.definition(d.password(c))}.Check(s.o.Hosts)
+	w, err := faultsOf(err, nil)
+	return m, w, err
+}
+
+// tryNew tests and shows what comes next.
+func (s *Service) tryNew(c *call, d *draft) error {
+	m, w, err := s.checked(c, d)
+	if err != nil {
+		return err
+	}
+	if len(w) > 0 {
+		return s.showNew(c, fiber.StatusUnprocessableEntity, newView{draft: d, Page: pageServer, Wrong: w})
+	}
+	o, err := s.test(c.ctx, c.who.user, m, nil)
+	if err != nil {
+		return err
+	}
+	d.keep(c, o)
+	return s.afterTest(c, d, o)
+}
+
+// afterTest goes on after a test that went well, else back to the server with
+// all that was typed. A password that the server refused has to be typed again.
+func (s *Service) afterTest(c *call, d *draft, o outcome) error {
+	if o.ok() {
+		return s.showMail(c, fiber.StatusOK, d, nil)
+	}
+	v := newView{draft: d, Page: pageServer, Outcome: &o}
+	field, said := failedField(o)
+	if field == "password" {
+		d.Kept = ""
+	}
+	v.Wrong = wrongs{{ID: field, Name: field, Text: sentence(said.Detail), Help: cure(o)}}
+	return s.showNew(c, fiber.StatusUnprocessableEntity, v)
+}
+
+// showMail shows the page about the mail.
+func (s *Service) showMail(c *call, status int, d *draft, w wrongs) error {
+	v := newView{draft: d, Page: pageMail, Wrong: w}
+	o, ok := d.kept(c)
+	if !ok { // the form has lain too long, or was changed: the test is due again
+		return s.tryNew(c, d)
+	}
+	v.Outcome = &o
+	if d.Protocol == "imap" {
+		d.Folders = listed(d.Folders, o.Trial.Folders)
+	}
+	if d.Name == "" {
+		d.Name = d.Address
+	}
+	if d.Name == "" {
+		d.Name = d.Username
+	}
+	if d.History == "" {
+		d.History = "all"
+	}
+	if d.AfterImport == "" {
+		d.AfterImport = "leave"
+	}
+	v.Reckoned = s.reckon(o.Trial, d.Protocol, d.Folders)
+	return s.showNew(c, status, v)
+}
+
+// create makes the mailbox and goes to its page. Where the permission for what
+// is wanted is missing, Google is asked on the way: until then the mailbox waits,
+// and nothing is imported without its label.
+func (s *Service) create(c *call, d *draft) error {
+	password := d.password(c)
+	if password == "" {
+		w := wrongs{{ID: "password", Name: "password", Text: text.T("new.late"), Help: text.T("new.late.help")}}
+		return s.showNew(c, fiber.StatusUnprocessableEntity, newView{draft: d, Page: pageServer, Wrong: w})
+	}
+	n, rows := d.whole(password)
+	m, err := n.Check(s.o.Hosts)
+	w, err := faultsOf(err, onPage(rows))
+	if err != nil {
+		return err
+	}
+	if len(w) > 0 {
+		return s.showMail(c, fiber.StatusUnprocessableEntity, d, w)
+	}
+	m, err = s.add(c, m)
+	if errors.Is(err, errDuplicate) {
+		v := newView{draft: d, Page: pageServer, Twin: m.ID.String()}
+		v.Wrong = wrongs{{ID: "host", Name: "host", Text: text.T("new.twin.wrong")}}
+		return s.showNew(c, fiber.StatusConflict, v)
+	}
+	if err != nil {
+		return err
+	}
+	return s.onward(c, m)
+}
+
+// onward goes to the page of a mailbox that was made or changed, by way of
+// Google if the mailbox wants what is not allowed yet.
+func (s *Service) onward(c *call, m account.Mailbox) error {
+	a, err := s.o.Accounts.Access(c.ctx, c.who.user)
+	if err != nil {
+		return err
+	}
+	if labelled(m.Label, m.Folders) && !oauth.Covers(a.Scopes, oauth.ScopeLabels) {
+		return seeOther(c, s.to("/auth/google/grant?labels=1"))
+	}
+	if grantOf(a).Status != string(account.Active) {
+		return seeOther(c, s.to("/auth/google/grant"))
+	}
+	return seeOther(c, s.to("/mailboxes/"+m.ID.String()))
+}

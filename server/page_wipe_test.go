@@ -1,0 +1,118 @@
+package server_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/smtp-sync/smtp-sync/internal/audit"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/oauth"
+	"github.com/smtp-sync/smtp-sync/server/api"
+)
+
+// receiptOf follows a deletion to its receipt, which needs no sign-in.
+func (w *world) receiptOf(t *testing.T, a answered, of string) {
+	t.Helper()
+	want(t, a, 303)
+	path := strings.TrimPrefix(a.Header.Get("Location"), "https://mail.example.org")
+	if !strings.HasPrefix(path, "/receipts/") {
+		t.Fatalf("to %s", path)
+	}
+	page := w.do(t, as{}, "GET", path, "")
+	want(t, page, 200)
+	says(t, page, `href="/api/v1`+path+`"`, "without signing in")
+	got := w.do(t, as{}, "GET", "/api/v1"+path, "")
+	want(t, got, 200)
+	if r := read[api.Receipt](t, got); r.Subject != of {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestAMailboxIsWipedAfterItsNameIsTyped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user, browser, _ := w.person(t, "owner")
+	box := w.Mailbox(t, user, "Old mail")
+	w.Books.Append(user, audit.Entry{Mailbox: box.ID, Status: mail.Imported, Domain: "a.example"})
+	path := "/mailboxes/" + box.ID.String() + "/delete"
+	page := w.do(t, browser, "GET", path, "")
+	want(t, page, 200)
+	says(t, page, "Old mail", "one line of the audit", "stays in your Gmail", "import its old mail a second time")
+	f := filled(t, page, path)
+	for _, typed := range []string{"", "old", "delete", "Old mail!"} {
+		a := w.submit(t, browser, path, copied(f, "confirm", typed))
+		want(t, a, 422)
+		says(t, a, `href="#confirm"`, "Nothing was deleted.")
+	}
+	a := w.submit(t, browser, path, copied(f, "confirm", "Old mail", "version", `"stale"`))
+	want(t, a, 412)
+	says(t, a, "was changed while")
+	want(t, w.submit(t, browser, path, copied(f, "confirm", "Old mail", "csrf", "wrong")), 403)
+	if asked := w.Engine.Asked(); len(asked) > 0 {
+		t.Errorf("the engine was asked to %v", asked)
+	}
+	w.receiptOf(t, w.submit(t, browser, path, copied(f, "confirm", " old MAIL ")), "mailbox")
+	want(t, w.do(t, browser, "GET", path, ""), 404)
+	if got := strings.Join(w.Engine.Asked(), " "); got != "forget" {
+		t.Errorf("the engine was asked to %s", got)
+	}
+}
+
+func TestGoogleAccessIsWithdrawnAfterTheWordIsTyped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user, browser, _ := w.person(t, "owner")
+	w.grant(t, user, oauth.ScopeInsert)
+	const path = "/settings/google/withdraw"
+	page := w.do(t, browser, "GET", path, "")
+	want(t, page, 200)
+	says(t, page, "nothing comes twice", "Google is told")
+	want(t, w.submit(t, browser, path, url.Values{"confirm": {"yes"}}), 422)
+	w.receiptOf(t, w.submit(t, browser, path, url.Values{"confirm": {"Withdraw"}}), "grant")
+	says(t, w.do(t, browser, "GET", "/settings", ""), "Withdrawn.", "Connect again", "the address came from Google")
+}
+
+func TestAnAccountIsWipedAfterItsAddressIsTyped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user, browser, _ := w.person(t, "owner")
+	w.Mailbox(t, user, "Old mail")
+	const path = "/settings/delete"
+	page := w.do(t, browser, "GET", path, "")
+	want(t, page, 200)
+	says(t, page, "owner@gmail.example", "one mailbox with its password", "Old mail")
+	want(t, w.submit(t, browser, path, url.Values{"confirm": {"delete everything"}}), 422)
+	w.receiptOf(t, w.submit(t, browser, path, url.Values{"confirm": {"owner@gmail.example"}}), "account")
+	want(t, w.do(t, browser, "GET", "/settings", ""), 401)
+	want(t, w.do(t, as{}, "GET", "/receipts/nosuch", ""), 404)
+
+	gone, anew, _ := w.person(t, "without")
+	if _, err := w.Accounts.WipeGrant(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	w.receiptOf(t, w.submit(t, anew, path, url.Values{"confirm": {"delete everything"}}), "account")
+}
+
+func TestPagesAboutDeletionShowNamesAsText(t *testing.T) {
+	t.Parallel()
+	for _, p := range payloads {
+		w := newWorld(t)
+		user, browser, _ := w.person(t, "owner")
+		box := w.Mailbox(t, user, p)
+		w.Clues = []api.Clue{{Place: p, Code: p, Detail: p}}
+		w.Books.Append(user, audit.Entry{Mailbox: box.ID, Domain: p, Status: mail.Rejected, Reason: p})
+		one := "/mailboxes/" + box.ID.String()
+		for _, path := range []string{one + "/delete", one + "/edit", "/settings", "/settings/delete", "/lens", "/why?mailbox=" + box.ID.String() + "&date=2024-01-31&domain=" + url.QueryEscape(p),
+			"/why?date=" + url.QueryEscape(p)} {
+			inert(t, path, string(w.do(t, browser, "GET", path, "").body), p)
+		}
+		for _, path := range []string{one + "/delete", one + "/edit", "/settings", "/settings/tokens", "/settings/delete", "/settings/google/withdraw"} {
+			f := url.Values{}
+			for _, name := range []string{"step", "confirm", "name", "label", "folder", "folder_label_0", "version", "kept", "locale", "time_zone", "token_name", "scope", "life", "poll_every", "after_import"} {
+				f.Set(name, p)
+			}
+			inert(t, "POST "+path, string(w.submit(t, browser, path, f).body), p)
+		}
+	}
+}
