@@ -25,7 +25,7 @@ type Options struct {
 // goroutines at once.
 type Dialer struct {
 	policy    Policy
-	roots     *x509.CertPool
+	configs   configs
 	net       net.Dialer
 	handshake time.Duration
 	doors     *doors // nil: no limit
@@ -36,7 +36,7 @@ const defaultTimeout = 10 * time.Second
 
 // New makes a Dialer.
 func New(o Options) *Dialer {
-	d := &Dialer{policy: o.Policy, roots: o.Roots, handshake: orDefault(o.Handshake, defaultTimeout), doors: newDoors(o.Pace)}
+	d := &Dialer{policy: o.Policy, configs: configs{roots: o.Roots}, handshake: orDefault(o.Handshake, defaultTimeout), doors: newDoors(o.Pace)}
 	d.net = net.Dialer{
 		Timeout:         orDefault(o.Timeout, defaultTimeout),
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 60 * time.Second, Interval: 15 * time.Second, Count: 4},
@@ -128,7 +128,7 @@ func (d *Dialer) TLS(ctx context.Context, conn net.Conn, host string) (*tls.Conn
 		_ = conn.Close()
 		return nil, err
 	}
-	c := tls.Client(conn, &tls.Config{ServerName: name, RootCAs: d.roots, MinVersion: tls.VersionTLS12})
+	c := tls.Client(conn, d.configs.of(name))
 	hctx, cancel := context.WithTimeout(ctx, d.handshake)
 	defer cancel()
 	if err := c.HandshakeContext(hctx); err != nil {
