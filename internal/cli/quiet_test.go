@@ -30,3 +30,10 @@ func TestTheHeapIsReadFromTheRuntime(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 }
+
+func TestALargeHeapIsCollectedMoreOften(t *testing.T) {
+	t.Parallel()
+	if small, large := (heap{live: 10 * mb}).percent(), (heap{live: 100 * mb}).percent(); small != 100 || large != 50 {
+		t.Errorf("%d and %d percent", small, large)
+	}
+}
