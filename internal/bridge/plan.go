@@ -16,6 +16,7 @@ type listing struct {
 	absent  []ledger.Key // known, and missing from this listing
 	present []ledger.Key // missing from an earlier one, and back
 	whole   bool         // absent and present are right
+	blind   bool         // a message has neither id nor header: it may be the equal of any
 }
 
 // known is a listed message that is in Gmail.
@@ -48,7 +49,7 @@ func (r *run) plan(ctx context.Context, src Source) (*listing, error) {
 		case c.lost:
 			// Without id and header it has no identity to be remembered by: it is
 			// counted, and looked at again next time.
-			l.whole = false
+			l.whole, l.blind = false, true
 			r.mu.Lock()
 			r.outcome[r.Keys.Occurrence(mail.Key{}, ref.Number)] = pending
 			r.mu.Unlock()
@@ -85,7 +86,8 @@ func (r *run) occurrence(content mail.Key, next map[mail.Key]int) mail.Key {
 }
 
 // holdTwins keeps the source policy from messages without id while an equal
-// one is still to be imported: after a crash nobody could tell which is which.
+// one is, or may be, still to be imported: after a crash nobody could tell
+// which is which.
 func (r *run) holdTwins(l *listing) {
 	waiting := make(map[mail.Key]bool)
 	for _, j := range l.todo {
@@ -94,7 +96,7 @@ func (r *run) holdTwins(l *listing) {
 		}
 	}
 	l.due = slices.DeleteFunc(l.due, func(k *known) bool {
-		return !k.ref.HasID() && waiting[k.key.Content]
+		return !k.ref.HasID() && (l.blind || waiting[k.key.Content])
 	})
 }
 
