@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"iter"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -118,5 +119,33 @@ func TestADeletionIsWrittenDownWhenTheStoreIsBackSoon(t *testing.T) {
 		w.drop.add(message(1, 100))
 		w.want(w.sync(Delete), Report{Listed: 1, Imported: 1})
 		w.arrived(Delete)
+	})
+}
+
+// TestATwinThatIsSetAsideIsKept: with the one in Gmail deleted, and that not
+// written down, it would be taken for that one and deleted too.
+func TestATwinThatIsSetAsideIsKept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, nameless, message(1, 100))
+		w.want(w.sync(Leave), Report{Listed: 1, Imported: 1})
+		w.drop.add(message(1, 100))
+		never := &odd{fetch: func(_ fetch, refs []mail.Ref) iter.Seq2[*mail.Incoming, error] {
+			return func(yield func(*mail.Incoming, error) bool) {
+				for _, ref := range refs {
+					if !yield(&mail.Incoming{Ref: ref, Size: -1}, &mail.Fault{Class: mail.Undelivered, Code: "not_delivered"}) {
+						return
+					}
+				}
+			}
+		}}
+		for range maxAttempts {
+			_, _ = w.live(t.Context(), &life{mutate: never.at}, Leave)
+		}
+		quit := func(s Step, wh When) bool { return s == StepClose && wh == After }
+		_, _ = w.live(t.Context(), &life{die: quit}, Delete)
+		w.want(w.sync(Delete), Report{Listed: 2, Already: 1, Refused: 1})
+		if n := len(w.drop.mails); n != 2 {
+			t.Errorf("%d messages are left, want both", n)
+		}
 	})
 }
