@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -28,6 +29,9 @@ type clock struct {
 	at    time.Duration        // when the timer fires; -1: it does not
 	over  bool                 // drained
 	alone map[uint64]time.Time // the lanes that are left alone
+
+	life context.Context // ends with this incarnation: nobody takes what is loaded any more
+	end  context.CancelFunc
 }
 
 const (
@@ -39,7 +43,9 @@ const (
 )
 
 func newClock(t *tree) *clock {
-	return &clock{tree: t, wheel: wheel.New(), at: -1, alone: make(map[uint64]time.Time)}
+	k := &clock{tree: t, wheel: wheel.New(), at: -1, alone: make(map[uint64]time.Time)}
+	k.life, k.end = context.WithCancel(context.Background())
+	return k
 }
 
 func (k *clock) Receive(c actor.Context) {
@@ -48,6 +54,7 @@ func (k *clock) Receive(c actor.Context) {
 		k.load(c)
 		return
 	case *actor.Stopping, *actor.Restarting:
+		k.end()
 		k.stop()
 		return
 	case stopTimers:

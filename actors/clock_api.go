@@ -32,9 +32,12 @@ func (k *clock) load(c actor.Context) {
 	}
 	self := c.Self()
 	k.task(func(ctx context.Context) {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		defer context.AfterFunc(k.life, stop)()
 		for pause := time.Second; ctx.Err() == nil; pause = min(2*pause, 30*time.Second) {
 			err := k.read(ctx, self)
-			if err == nil {
+			if err == nil || k.life.Err() != nil {
 				return
 			}
 			k.opts.Log.Error("registered mailboxes not loaded", "err", err)

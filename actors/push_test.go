@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"errors"
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -407,4 +408,29 @@ func TestABacklogIsShownWhileAPassRuns(t *testing.T) {
 		}
 		w.stop(t)
 	})
+}
+
+// slowRegistry takes its time to tell what there is.
+type slowRegistry struct{ Registry }
+
+func (r slowRegistry) All(ctx context.Context) iter.Seq2[schedule.Registered, error] {
+	time.Sleep(10 * time.Millisecond)
+	return r.Registry.All(ctx)
+}
+
+// TestDrainWhileTheMailboxesAreLoaded: nobody is there any more to take them,
+// and nothing waits for that.
+func TestDrainWhileTheMailboxesAreLoaded(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.add(id.New[id.User](), 1)
+			w.start(Options{}, func(o *Options) { o.Registry = slowRegistry{w} })
+			start := time.Now()
+			w.stop(t)
+			if took := time.Since(start); took > 100*time.Millisecond {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
 }

@@ -16,6 +16,11 @@ type listing struct {
 	absent  []ledger.Key // known, and missing from this listing
 	present []ledger.Key // missing from an earlier one, and back
 	whole   bool         // absent and present are right
+
+	// Of messages without id: one has no header either, it may be the equal of
+	// any; and the contents of those that are not in Gmail.
+	blind   bool
+	missing map[mail.Key]bool
 }
 
 // known is a listed message that is in Gmail.
@@ -37,7 +42,7 @@ func (r *run) plan(ctx context.Context, src Source) (*listing, error) {
 		return nil, err
 	}
 	// What --since hides is not gone.
-	l := &listing{whole: r.Since.IsZero()}
+	l := &listing{whole: r.Since.IsZero(), missing: make(map[mail.Key]bool)}
 	seen := make(map[mail.Key]bool, len(refs))
 	next := make(map[mail.Key]int)
 	for i, ref := range refs {
@@ -48,7 +53,7 @@ func (r *run) plan(ctx context.Context, src Source) (*listing, error) {
 		case c.lost:
 			// Without id and header it has no identity to be remembered by: it is
 			// counted, and looked at again next time.
-			l.whole = false
+			l.whole, l.blind = false, true
 			r.mu.Lock()
 			r.outcome[r.Keys.Occurrence(mail.Key{}, ref.Number)] = pending
 			r.mu.Unlock()
@@ -85,16 +90,11 @@ func (r *run) occurrence(content mail.Key, next map[mail.Key]int) mail.Key {
 }
 
 // holdTwins keeps the source policy from messages without id while an equal
-// one is still to be imported: after a crash nobody could tell which is which.
+// one is, or may be, not in Gmail, for now or for good: after a crash nobody
+// could tell which is which.
 func (r *run) holdTwins(l *listing) {
-	waiting := make(map[mail.Key]bool)
-	for _, j := range l.todo {
-		if !j.ref.HasID() {
-			waiting[j.content] = true
-		}
-	}
 	l.due = slices.DeleteFunc(l.due, func(k *known) bool {
-		return !k.ref.HasID() && waiting[k.key.Content]
+		return !k.ref.HasID() && (l.blind || l.missing[k.key.Content])
 	})
 }
 
@@ -223,6 +223,9 @@ func (r *run) sort(l *listing, ref mail.Ref, c candidate) {
 		default:
 			is = e
 		}
+	}
+	if !ref.HasID() && (is == nil || is.State != ledger.Imported) {
+		l.missing[j.content] = true
 	}
 	if is != nil && j.resume == nil {
 		r.note(c.id, standing(is.State))

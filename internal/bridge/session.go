@@ -145,5 +145,16 @@ func (r *run) close(ctx context.Context, s *session) error {
 	if err := r.at(StepClose, func() error { return s.Close(ctx) }); err != nil {
 		return err
 	}
-	return r.gone(ctx, s.deleted)
+	return r.departed(ctx, s.deleted)
+}
+
+// departed notes that messages without id have left the source, whose like may
+// come any time: the note is worth some tries.
+func (r *run) departed(ctx context.Context, keys []ledger.Key) error {
+	for try := 0; ; try++ {
+		err := r.gone(ctx, keys)
+		if err == nil || try >= maxTries || !retryable(err) || backOff(ctx, try) != nil {
+			return err
+		}
+	}
 }

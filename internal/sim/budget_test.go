@@ -99,7 +99,7 @@ func (b *budget) take(u *user, units int64) error {
 	if !b.excused(u, now) {
 		b.w.sin("%s: more units than the %s has in a minute", u.name, who)
 	}
-	return refusal(who, now.Add(time.Second))
+	return refusal(who, time.Time{})
 }
 
 // back gives units back: what Gmail refuses costs nothing.

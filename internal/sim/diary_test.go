@@ -11,7 +11,7 @@ import (
 // find out what went wrong: the run may not come back.
 type diary struct {
 	mu   sync.Mutex
-	last [80]event
+	last [200]event
 	n    int
 }
 

@@ -106,11 +106,11 @@ var menu = map[step][]fault{
 // odds are the chances that something breaks at a step, in per mille; rare
 // steps have higher ones. Steps that are not in it have ordinary.
 var odds = map[step]uint64{
-	"dial": 25, "digest": 8, "list": 30, "header": 80, "fetch": 20, "delete": 60, "seen": 80, "close": 15, "idle": 60,
+	"dial": 25, "digest": 8, "list": 30, "header": 80, "fetch": 20, "delete": 80, "seen": 150, "close": 15, "idle": 60,
 	"open": 15, "put": 40, "query": 200,
-	"entries": 10, "claims": 2, "record": 100, "listed": 30, "remap": 150, "renew": 300, "checkpoint": 200,
-	"begin": 10, "save": 10, "clean": 20, "account": 20, "prepare": 3,
-	"boot": 200, "in list": 5, "in read": 5, "in query": 40, "in checkpoint": 100, "in remap": 60, "in recheck": 30, "in dispose": 20, "in close": 3,
+	"entries": 10, "claims": 2, "record": 100, "listed": 30, "remap": 150, "renew": 300, "checkpoint": 300,
+	"begin": 15, "save": 10, "clean": 20, "account": 20, "prepare": 3,
+	"boot": 200, "in list": 5, "in read": 5, "in query": 40, "in checkpoint": 200, "in remap": 60, "in recheck": 30, "in dispose": 20, "in close": 3,
 }
 
 const ordinary = 4
@@ -219,5 +219,30 @@ func (t *table) require(to testing.TB) {
 				to.Errorf("%s at %q never happened", f, at)
 			}
 		}
+	}
+}
+
+// complaints counts what it is told.
+type complaints struct {
+	testing.TB
+	n int
+}
+
+func (c *complaints) Errorf(string, ...any) { c.n++ }
+
+func TestAFaultThatNeverHappenedFailsTheRun(t *testing.T) {
+	tab := &table{fired: make(map[pair]int)}
+	for at, may := range menu {
+		for _, f := range may {
+			tab.count(pair{at, f})
+		}
+	}
+	said := &complaints{TB: t}
+	if tab.require(said); said.n != 0 {
+		t.Errorf("%d complaints, though everything happened", said.n)
+	}
+	tab.fired[pair{"seen", stall}] = 0
+	if tab.require(said); said.n != 1 {
+		t.Errorf("%d complaints about the one that never happened", said.n)
 	}
 }

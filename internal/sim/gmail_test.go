@@ -70,7 +70,7 @@ func (g *uplink) at(ctx context.Context, at step) (fault, error) {
 	case rateNamed:
 		return none, refusal("user", now.Add(5*time.Minute))
 	case rateBare:
-		return none, refusal("user", now.Add(time.Second))
+		return none, refusal("user", time.Time{})
 	case rateHour:
 		g.mu.Lock()
 		g.until = now.Add(time.Hour)
@@ -84,7 +84,7 @@ func (g *uplink) at(ctx context.Context, at step) (fault, error) {
 	defer g.mu.Unlock()
 	switch {
 	case now.Before(g.until):
-		return none, refusal("user", now.Add(time.Second))
+		return none, refusal("user", time.Time{})
 	case !g.granted:
 		return none, &mail.Fault{Class: mail.Revoked, Code: "grant_revoked", Text: "the grant is gone"}
 	}
@@ -110,6 +110,7 @@ func (g *gmail) connect() {
 	g.granted = true
 }
 
+// refusal has a time only where Gmail names one.
 func refusal(scope string, until time.Time) error {
 	return &mail.Fault{Class: mail.RateLimited, Scope: scope, Code: "gmail_rate", Text: "Gmail's limit is reached", Until: until}
 }

@@ -34,7 +34,7 @@ var mutants = []mutant{
 	{
 		name: "no-session-recovery", why: "a claim found at start-up gets a session of its own",
 		edits: in("internal/bridge/recover.go",
-			"a, err := r.query(ctx, left, -1)",
+			"a, err := r.query(ctx, turn{}, left, -1)",
 			"var a mail.Answer\n\t\tvar err error\n\t\tleft.Session, err = r.Gmail.Open(ctx, mail.Upload{Size: -1})"),
 		pkg: bridge, run: "Killed|Histories|Zombie",
 	},
@@ -104,6 +104,16 @@ var mutants = []mutant{
 		pkg: bridge, run: "Verdict",
 	},
 	// Those that the simulation must find by itself.
+	{
+		name: "hidden-twin", why: "a message without id is deleted though one without header may be its equal",
+		edits: in("internal/bridge/plan.go", "(l.blind || l.missing[k.key.Content])", "l.missing[k.key.Content]"),
+		pkg:   bridge, run: "Twin",
+	},
+	{
+		name: "missing-twin", why: "a message without id is deleted though an equal one is not in Gmail",
+		edits: in("internal/bridge/plan.go", "(l.blind || l.missing[k.key.Content])", "l.blind"),
+		pkg:   bridge, run: "Twin",
+	},
 	{
 		name: "sim-no-compare-and-set", why: "claims and outcomes are written whatever the entry says",
 		edits: []edit{
