@@ -2,6 +2,7 @@ package admit
 
 import (
 	"container/heap"
+	"math/rand/v2"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
@@ -59,8 +60,7 @@ type Desk struct {
 	rings   [priorities]ring[*lane]
 	asleep  sleepers
 	last    uint64 // permit
-	turns   int
-	open    int // lanes
+	open    int    // lanes
 	full    bool
 	refused func(kind string)
 	left    func(lane uint64, until time.Time)
@@ -223,10 +223,12 @@ func (d *Desk) Pump(now time.Time, give func(Permit)) {
 // pick finds the next in turn.
 func (d *Desk) pick(now time.Time) (Permit, bool) {
 	order := [priorities]Priority{Asked, Announced, Polled, Retried}
-	switch d.turns++; d.turns % 8 {
+	// Drawn, not counted: what is short comes free in a rhythm, and a count would
+	// let a lane's permits fall on the same turns for ever.
+	switch rand.N(8) {
 	case 0:
 		order = [priorities]Priority{Retried, Polled, Asked, Announced}
-	case 4:
+	case 1:
 		order = [priorities]Priority{Polled, Retried, Asked, Announced}
 	}
 	for _, prio := range order {

@@ -54,6 +54,7 @@ const (
 	breakAfter  = 5
 	breakWithin = 30 * time.Second
 	probeEvery  = 30 * time.Second // ± 20 %
+	openKept    = time.Hour        // after the probe that was due and that nobody wanted to be
 	creep       = 0.1              // of the full pace, an hour
 	slowest     = 1.0 / 16
 	slowAgain   = time.Hour // by one user

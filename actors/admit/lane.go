@@ -158,7 +158,7 @@ func (l *lane) idle(now time.Time, limits Limits) bool {
 			delete(l.slowed, u)
 		}
 	}
-	return l.waiting == 0 && len(l.by) == 0 && l.conns == 0 && !l.open && l.pace == 1 && len(l.slowed) == 0 &&
+	return l.waiting == 0 && len(l.by) == 0 && l.conns == 0 && (!l.open || now.Sub(l.until) > openKept) && l.pace == 1 && len(l.slowed) == 0 &&
 		(limits.Logins <= 0 || l.tokens >= limits.burst()) &&
 		(l.failed == 0 || now.Sub(l.fails[0].at) > breakWithin)
 }

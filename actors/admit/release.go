@@ -106,6 +106,9 @@ func (d *Desk) Sweep(now time.Time, lost func(Permit)) {
 	}
 	for key, l := range d.lanes {
 		if l.idle(now, d.limits) {
+			was := l.open
+			l.open = false // nobody has wanted it for long, or it was not
+			d.breaks(l, was, l.until)
 			delete(d.lanes, key)
 		}
 	}

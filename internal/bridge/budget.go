@@ -74,18 +74,29 @@ func (r *run) afford(ctx context.Context, err error) error {
 }
 
 // giveBack notes what a job did not use of its reserve; used is negative where
-// nothing was imported. r.mu is held.
+// nothing was imported. Gmail counts its units for a message that it refuses,
+// or that breaks off, as well; only the octets have not come to it. r.mu is held.
 func (r *run) giveBack(j *job, used int64) {
 	if j.reserved < 0 {
 		return
 	}
 	unused := &r.unused[boolInt(j.history)]
-	if used < 0 {
+	if used < 0 && !j.asked {
 		unused.messages++
-		used = 0
 	}
-	unused.bytes += max(0, j.reserved-used)
-	j.reserved = -1
+	unused.bytes += max(0, j.reserved-max(0, used))
+	j.reserved, j.asked = -1, false
+}
+
+// asks notes that Gmail has counted units for a job: any answer says so but that
+// there are none left.
+func (r *run) asks(j *job, answer error) {
+	if mail.ClassOf(answer) == mail.RateLimited {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.asked = true
 }
 
 // refund gives the budget back what was not used, and reports whether that was

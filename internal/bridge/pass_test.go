@@ -244,6 +244,64 @@ func TestARefusedMessageIsRecordedAndBlocksNothing(t *testing.T) {
 	})
 }
 
+// refunded is a budget without a limit that remembers what came back.
+type refunded struct {
+	noBudget
+	messages, octets *int64
+}
+
+func (c refunded) Refund(_ context.Context, messages int, octets int64) {
+	*c.messages += int64(messages)
+	*c.octets += octets
+}
+
+// Else a mailbox full of mail that Gmail refuses would be free, and would take
+// from all others what the project may use.
+func TestWhatGmailWasAskedForIsNotGivenBack(t *testing.T) {
+	refused := &mail.Fault{Class: mail.Refused, Code: "gmail_attachment", Text: "refused"}
+	for name, row := range map[string]struct {
+		change func(*Pass)
+		want   bool // something is given back
+	}{
+		"imported": {func(*Pass) {}, false},
+		"skipped":  {func(p *Pass) { p.Filter = skipSubject("2") }, true},
+		"refused": {func(p *Pass) {
+			p.Gmail = refusing{Importer: p.Gmail, put: func([]byte) error { return refused }}
+		}, false},
+		"refused at once": {func(p *Pass) {
+			p.Gmail = refusing{Importer: p.Gmail, open: func() error { return refused }}
+		}, false},
+		"told to wait": {func(p *Pass) {
+			again := false
+			p.Gmail = refusing{Importer: p.Gmail, open: func() error {
+				if again {
+					return nil
+				}
+				again = true
+				return &mail.Fault{Class: mail.RateLimited, Scope: "user", Code: "gmail_rate", Text: "too much", Until: time.Now().Add(time.Second)}
+			}}
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				mails := load(false)
+				if name == "told to wait" { // the others would be put back with it
+					mails = mails[:1]
+				}
+				w := newWorld(t, pop3, mails...)
+				var messages, octets int64
+				w.sync(Leave, func(p *Pass) {
+					row.change(p)
+					p.Budget = refunded{messages: &messages, octets: &octets}
+				})
+				if messages > 0 != row.want {
+					t.Errorf("%d messages (%d octets) given back, want any: %v", messages, octets, row.want)
+				}
+			})
+		})
+	}
+}
+
 func has(lines []ledger.Line, s mail.Status, reason string) bool {
 	for _, l := range lines {
 		if l.Status == s && l.Reason == reason {

@@ -60,6 +60,7 @@ type job struct {
 	content  mail.Key // of a message without id; else zero
 	resume   *resume  // its claim, if there is one
 	reserved int64    // octets of budget taken for it; negative: none
+	asked    bool     // and Gmail has been asked to take it, which costs whatever comes of it
 	history  bool     // not new mail
 	suspect  bool     // the connection broke at it
 	guilty   bool     // and again

@@ -51,6 +51,7 @@ func (t *transfer) openSession(ctx context.Context) (uri vault.Secret, err error
 		err = t.patiently(ctx, t.turn, func() error {
 			return t.at(StepOpen, func() (err error) {
 				uri, err = t.Gmail.Open(ctx, u)
+				t.asks(t.job, err)
 				return err
 			})
 		})

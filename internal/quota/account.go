@@ -35,6 +35,17 @@ func (a *account) flow(old bool) *flow {
 	return &a.new
 }
 
+// recent is how many of n imports can be of the last minute.
+func (a *account) recent(n int, since time.Duration) int {
+	switch {
+	case !a.granted || since-a.last > span:
+		return 0
+	case a.minute.limit == 0:
+		return n
+	}
+	return min(n, int(a.minute.used/ImportUnits))
+}
+
 // enter finds the user's account and brings the windows up to now. The lock is
 // held when it returns.
 func (p *Project) enter(user id.User) (*account, time.Time, time.Duration) {

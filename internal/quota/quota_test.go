@@ -263,3 +263,22 @@ func TestUsersAtTheSameTimeGetTheLimitBetweenThem(t *testing.T) {
 		}
 	}
 }
+
+// Who lets a mail server be slow and then break off would else make room in a
+// minute that others have filled.
+func TestALateRefundMakesNoRoomInTheMinuteOfOthers(t *testing.T) {
+	t.Parallel()
+	for _, mine := range []int64{0, 2500} {
+		synctest.Test(t, func(t *testing.T) {
+			p := quota.New(quota.Limits{UnitsPerProjectMinute: 2500, UnitsPerUserMinute: mine}, nil)
+			slow, other := p.Budget(id.New[id.User]()), p.Budget(id.New[id.User]())
+			reserve(t, slow, mails(50, 1), 50)
+			time.Sleep(2 * time.Minute)
+			reserve(t, other, mails(100, 1), 100)
+			slow.Refund(t.Context(), 50, 50)
+			if n, err := other.Reserve(t.Context(), mails(100, 1)); err == nil {
+				t.Errorf("%d more than the minute has", n)
+			}
+		})
+	}
+}

@@ -104,12 +104,15 @@ func (b *Budget) untake(a *account, n int) {
 }
 
 // Refund gives back what was reserved for messages that were not imported.
-// What was reserved before midnight stays spent.
+// What was reserved before midnight stays spent. Of a minute that has passed
+// nothing is left to give back: what comes late would be room that others have
+// used since. So the minutes get no more than this user took within the last
+// one, where that is counted, and nothing where he took nothing.
 func (b *Budget) Refund(ctx context.Context, messages int, bytes int64) {
 	p := b.project
 	messages, bytes = max(0, messages), max(0, bytes)
-	a, _, _ := p.enter(b.user)
-	b.untake(a, messages)
+	a, _, since := p.enter(b.user)
+	b.untake(a, a.recent(messages, since))
 	back := Amount{
 		Units: min(int64(messages)*ImportUnits, a.taken.Units),
 		Bytes: min(bytes, a.taken.Bytes),

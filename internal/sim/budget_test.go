@@ -102,14 +102,6 @@ func (b *budget) take(u *user, units int64) error {
 	return refusal(who, time.Time{})
 }
 
-// back gives units back: what Gmail refuses costs nothing.
-func (b *budget) back(u *user, units int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.users[u].units += float64(units)
-	b.project.units += float64(units)
-}
-
 var california = time.FixedZone("UTC-8", -8*60*60)
 
 // carry counts the octets of a message that is in Gmail now.

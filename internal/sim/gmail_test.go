@@ -225,7 +225,6 @@ func (g *uplink) Put(ctx context.Context, uri vault.Secret, c mail.Chunk) (mail.
 func (g *gmail) commit(u *upload) error {
 	t := g.w.arrived(seal(u.sum.Sum(nil)))
 	if t.poison {
-		g.w.budget.back(g.u, importUnits)
 		g.forget(u)
 		g.u.expired.Add(-1)
 		return &mail.Fault{Class: mail.Refused, Code: "gmail_invalid_from", Text: "Gmail refused the message"}
