@@ -18,6 +18,7 @@
 //	quota       many busy users and one project's budget
 //	latency     from delivery to import, by the clock
 //	neighbours  the healthy without and with noisy or hostile neighbours
+//	web         API and files under load, event streams, the API beside imports
 //	restart     kill -9 under load
 //	drain       SIGTERM with large mail in flight
 //	soak        whether anything grows

@@ -29,6 +29,8 @@ func play(ctx context.Context, role string, args []string) error {
 		return pollAlone(ctx, os.Stdout, args[0])
 	case role == "pushpipe" && len(args) == 1:
 		return pushPipe(ctx, os.Stdout, args[0])
+	case role == "hello" && len(args) == 2:
+		return hello(ctx, os.Stdout, args[0], args[1])
 	case role == "wait" && len(args) == 1:
 		return bareWait(ctx, os.Stdout, args[0])
 	}

@@ -44,6 +44,8 @@ type Scenario struct {
 	Gmail     string          `json:"gmail,omitempty"`      // round trip to Gmail, such as 50ms; "": loopback as it is
 	GmailRate float64         `json:"gmail_rate,omitempty"` // octets a second of a connection to Gmail; 0: no limit
 
+	Web Web `json:"web,omitzero"`
+
 	Messages int   `json:"messages,omitempty"` // compare: in the mailbox
 	Distant  int   `json:"distant,omitempty"`  // compare: on the distant network, where each takes its time
 	Size     int64 `json:"size,omitempty"`     // compare: of each; 0: real mail, or generated where there is no corpus
@@ -80,7 +82,7 @@ func scenarios() ([]Scenario, error) {
 }
 
 // inOrder is how the list reads best.
-var inOrder = []string{"throughput", "large", "idle", "idle-push", "quota", "latency", "noisy", "fault", "restart", "drain", "soak"}
+var inOrder = []string{"throughput", "large", "idle", "idle-push", "quota", "latency", "noisy", "web", "fault", "restart", "drain", "soak"}
 
 func scenarioFile(name string) (Scenario, error) {
 	f, err := os.Open(name)
@@ -122,6 +124,9 @@ func (s Scenario) check() error {
 	if s.Kind != "compare" && len(s.Fleets) == 0 {
 		return fmt.Errorf("there are no fleets")
 	}
+	if err := s.Web.check(); s.Kind == "web" && err != nil {
+		return err
+	}
 	for _, d := range []string{s.PollEvery, s.Gmail} {
 		if _, err := time.ParseDuration(d); d != "" && err != nil {
 			return err
@@ -157,6 +162,7 @@ func (s Scenario) scaled(by float64) Scenario {
 		return out
 	}
 	s.Fleets, s.Noise = fleets(s.Fleets), fleets(s.Noise)
+	s.Web = s.Web.scaled(by)
 	s.Sleepers = int(float64(s.Sleepers) * by)
 	// As many units for each user as before.
 	s.Quota.ProjectUnitsPerMinute = int64(float64(s.Quota.ProjectUnitsPerMinute) * by)

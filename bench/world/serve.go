@@ -33,6 +33,7 @@ type Serve struct {
 	PID     int
 	Started time.Time
 	Metrics string // address of the page
+	Web     string // host and port of API and pages
 
 	cmd    *exec.Cmd
 	log    string
@@ -89,16 +90,20 @@ func (w *World) Serve(ctx context.Context, gmail string, set ...Settings) (*Serv
 	if err != nil {
 		return nil, err
 	}
+	web, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
 	f, err := os.CreateTemp(w.Dir, "serve*.log")
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	s := &Serve{Metrics: "http://" + addr + "/metrics", log: f.Name(), exited: make(chan struct{})}
+	s := &Serve{Metrics: "http://" + addr + "/metrics", Web: web, log: f.Name(), exited: make(chan struct{})}
 	s.cmd = exec.Command(w.Product, "serve")
 	s.cmd.Stdout, s.cmd.Stderr = f, f
 	s.cmd.Dir = filepath.Dir(f.Name())
-	s.cmd.Env = w.Env(gmail, append(set, Settings{"METRICS_LISTEN": addr})...)
+	s.cmd.Env = w.Env(gmail, append(set, Settings{"METRICS_LISTEN": addr, "LISTEN": web})...)
 	s.Started = time.Now()
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
