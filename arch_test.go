@@ -95,7 +95,9 @@ var homes = map[string][]string{
 	"golang.org/x/crypto/xts":                 {"internal/store/sqlite/..."},        // page encryption
 	"golang.org/x/sys":                        {"internal/cli", "internal/store/...", "internal/vault", "bench/..."},
 	"github.com/prometheus/client_golang":     {"internal/telemetry"},
-	"github.com/getkin/kin-openapi":           {"server/..."}, // tests only
+	"github.com/getkin/kin-openapi":           {"server/..."},   // tests only
+	"github.com/chromedp/chromedp":            {"internal/e2e"}, // tests only: a real browser
+	"github.com/chromedp/cdproto":             {"internal/e2e"}, // what chromedp says to it
 	"github.com/HdrHistogram/hdrhistogram-go": {"bench/..."},
 }
 

@@ -21,7 +21,7 @@ func (s *Service) protect(c *fiber.Ctx) error {
 func (s *Service) headers(c *fiber.Ctx) {
 	c.Set("Content-Security-Policy", s.policy.text())
 	c.Set("X-Content-Type-Options", "nosniff")
-	c.Set("Referrer-Policy", "no-referrer")
+	c.Set("Referrer-Policy", "same-origin") // not no-referrer: browsers would send our own forms with "Origin: null" (Fetch s3.2.5)
 	c.Set("Cross-Origin-Opener-Policy", "same-origin")
 	c.Set("Cross-Origin-Resource-Policy", "same-origin")
 	c.Set("X-Frame-Options", "DENY") // for what does not know frame-ancestors

@@ -181,6 +181,11 @@ func TestAnUnsafeRequestOfABrowserNeedsTheTokenOnEveryRoute(t *testing.T) {
 	}
 	a := w.do(t, browser, "PATCH", "/api/v1/me", `{"locale":"de"}`, field{"Origin", "https://mail.example.org"}, field{"Sec-Fetch-Site", "same-origin"})
 	want(t, a, 200)
+	// A browser sends "Origin: null" with a form of a page that lets no referrer
+	// out, even to its own site.
+	if got := a.Header.Get("Referrer-Policy"); got != "same-origin" {
+		t.Errorf("Referrer-Policy: %s", got)
+	}
 }
 
 func TestAForeignCookieBesideATokenCountsForNothing(t *testing.T) {

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 	built = binaries{dir: dir, done: make(map[string]string)}
 	code := m.Run()
 	stopShared()
+	stopChromium()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
