@@ -9,6 +9,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/server/api"
 	"github.com/smtp-sync/smtp-sync/server/openapi"
 	"github.com/smtp-sync/smtp-sync/server/text"
@@ -51,10 +52,16 @@ type lineView struct {
 
 // Line gives a line of the audit for the part "entry".
 func (f frame) Line(l lineView) any {
+	back := "audit"
+	if l.Mailbox == "" {
+		back = "mailbox"
+	}
 	return struct {
-		Moment Moment
-		Entry  lineView
-	}{f.Moment(l.At), l}
+		Moment     Moment
+		Entry      lineView
+		CSRF, Back string
+		Choices    []audit.Decision
+	}{f.Moment(l.At), l, f.CSRF, back, choices[mail.Status(l.Status)]}
 }
 
 type auditView struct {

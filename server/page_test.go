@@ -142,3 +142,42 @@ func TestTheAPIIsThereForPeople(t *testing.T) {
 	}
 	has(t, "the page", body, "mailboxes:write", "Authorization: Bearer $TOKEN", "pop3 | imap", "date=…", "/api/v1/openapi.json")
 }
+
+func TestWhatIsNotInGmailCanBeDecidedAbout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user, browser, program := w.person(t, "owner")
+	box := w.Mailbox(t, user, "old")
+	lines := map[mail.Status]string{}
+	for _, s := range []mail.Status{mail.Imported, mail.Failed, mail.Rejected, mail.Skipped, mail.Doubtful} {
+		lines[s] = w.Books.Append(user, audit.Entry{Mailbox: box.ID, Domain: "a.example", Status: s}).ID.String()
+	}
+	page := string(w.do(t, browser, "GET", "/audit", "").body)
+	for s, offered := range map[mail.Status]string{mail.Imported: "", mail.Failed: "retry", mail.Rejected: "retry", mail.Skipped: "import", mail.Doubtful: "done retry"} {
+		for _, d := range []string{"retry", "import", "done"} {
+			action := "/audit/" + lines[s] + "/" + d
+			if strings.Contains(page, `action="`+action+`"`) != strings.Contains(offered, d) {
+				t.Errorf("%s of what is %s: offered or not", d, s)
+			}
+		}
+	}
+	want(t, w.submit(t, browser, "/audit/"+lines[mail.Doubtful]+"/done", nil), 303)
+	if got := strings.Join(w.Engine.Asked(), " "); got != "done sync" {
+		t.Errorf("asked to %s", got)
+	}
+	for d, s := range map[string]mail.Status{"retry": mail.Failed, "import": mail.Skipped, "done": mail.Doubtful} {
+		a := w.do(t, program, "POST", "/api/v1/audit/"+lines[s]+"/"+d, "", field{"Idempotency-Key", d})
+		if want(t, a, 202); len(a.body) > 0 {
+			t.Errorf("got %s", a.body)
+		}
+		want(t, w.do(t, program, "POST", "/api/v1/audit/"+lines[s]+"/"+d, "", field{"Idempotency-Key", d}), 202)
+		if got := strings.Join(w.Engine.Asked(), " "); got != d+" sync" { // once
+			t.Errorf("asked to %s", got)
+		}
+		wantProblem(t, w.do(t, program, "POST", "/api/v1/audit/"+lines[mail.Imported]+"/"+d, ""), 409, "not_to_decide", "")
+		wantProblem(t, w.do(t, program, "POST", "/api/v1/audit/"+box.ID.String()+"/"+d, ""), 404, "not_found", "")
+	}
+	if asked := w.Engine.Asked(); len(asked) > 0 {
+		t.Errorf("asked to %v", asked)
+	}
+}

@@ -71,6 +71,9 @@ type Books interface {
 	// Tallies counts since the beginning, by mailbox.
 	Tallies(ctx context.Context, user id.User) (map[id.Mailbox]audit.Tally, error)
 	Stats(ctx context.Context, user id.User, w audit.Window) (audit.Stats, error)
+	// Decide does what is wanted about the message of a line, and gives the mailbox
+	// whose next pass sees it; audit.ErrDecision where that cannot be done.
+	Decide(ctx context.Context, user id.User, line id.Audit, d audit.Decision) (id.Mailbox, error)
 }
 
 // Asker asks listing, ledger, rules and Gmail about the mail of a day.

@@ -107,5 +107,6 @@ type Remembered struct {
 	Key      string `json:"key"`
 	Status   string `json:"status"`
 	Absent   bool   `json:"absent"` // from the last listing
+	Wanted   bool   `json:"wanted"` // by its user, whatever a rule says
 	Attempts int    `json:"attempts"`
 }

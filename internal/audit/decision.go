@@ -10,6 +10,9 @@ const (
 	// Retry has a failed, refused or doubtful message tried again. A doubtful one
 	// may be in Gmail already: then it is there twice.
 	Retry Decision = "retry"
+	// Import has a skipped or refused message imported after all, whatever a rule
+	// says of it.
+	Import Decision = "import"
 	// Done takes the user's word that a doubtful message is in Gmail.
 	Done Decision = "done"
 )

@@ -440,6 +440,37 @@ func TestASkippedMessageIsRecordedAndStaysAtTheSource(t *testing.T) {
 	})
 }
 
+// wanting is a ledger whose user wants all that has failed.
+type wanting struct{ Ledger }
+
+func (w wanting) Entries(ctx context.Context) ([]ledger.Entry, error) {
+	all, err := w.Ledger.Entries(ctx)
+	for i, e := range all {
+		all[i].Wanted = e.State == ledger.Failed
+	}
+	return all, err
+}
+
+func TestWhatItsUserWantsNoRuleSkips(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, pop3, message(1, 300), message(1, 300), message(2, 300))
+		src, err := (&deadly{new(life), w.drop}).Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ref := range src.List(t.Context()) { // the first alone
+			err = w.memory.Take().Mailbox(w.box).Record(t.Context(), ledger.Key{ID: testKeys{}.ID(ref)}, ledger.Outcome{Status: mail.Failed})
+			break
+		}
+		if err = errors.Join(err, src.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		w.want(w.sync(Leave, func(p *Pass) {
+			p.Filter, p.Ledger = skipSubject("1"), wanting{p.Ledger}
+		}), Report{Listed: 3, Imported: 2, Skipped: 1})
+	})
+}
+
 type skipSubject string
 
 func (s skipSubject) Decide(_ context.Context, h *mail.Header, _ int64) (mail.Verdict, error) {

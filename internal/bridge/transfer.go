@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,7 +108,17 @@ func (r *run) newTransfer(s *session, j *job, h *mail.Header) *transfer {
 	if err == nil { // fail open: a broken rule loses no mail
 		t.verdict = v
 	}
+	t.verdict.Skip = t.verdict.Skip && !t.wanted()
 	return t
+}
+
+// wanted reports a message that its user wants, whatever a rule says.
+func (t *transfer) wanted() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(t.known.find(t.key.ID), func(e *ledger.Entry) bool {
+		return e.Wanted && (e.Content == t.key.Content || e.Content == unseen)
+	})
 }
 
 // run1 does the whole of one message: window is what has been read, rest what

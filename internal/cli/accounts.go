@@ -71,7 +71,7 @@ type person struct {
 
 // Prepare implements actors.Account.
 func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error) {
-	m, state, err := p.store.Load(ctx, p.user, box)
+	m, state, err := p.store.Prepare(ctx, p.user, box)
 	if err != nil {
 		return actors.Job{}, err
 	}

@@ -56,6 +56,7 @@ type Entry struct {
 	Key
 	State    State
 	Absent   bool // was missing from the last complete listing
+	Wanted   bool // its user wants it imported, whatever a rule says
 	Attempts int  // failed tries so far
 }
 

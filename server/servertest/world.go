@@ -50,7 +50,7 @@ type World struct {
 // New makes a world in which nothing is.
 func New() *World {
 	w := &World{Ready: true, Tried: probe.Result{OK: true, Steps: []probe.Step{{Name: "dns", OK: true}}, Folders: []probe.Folder{}}}
-	w.Accounts.sessions = &w.Sessions
+	w.Accounts.sessions, w.Accounts.engine = &w.Sessions, &w.Engine
 	w.Books.accounts = &w.Accounts
 	w.Engine.world = w
 	return w
@@ -178,6 +178,7 @@ func (hosts) Ports() []uint16 { return []uint16{110, 143, 993, 995} }
 type Accounts struct {
 	account.Memory
 	sessions *session.Memory
+	engine   *Engine
 }
 
 // WipeUser forgets a user.
@@ -233,6 +234,22 @@ func (b *Books) Tallies(ctx context.Context, user id.User) (map[id.Mailbox]audit
 		out[e.Mailbox].Add(e.Status, audit.Amount{Messages: 1, Bytes: e.Size})
 	}
 	return out, nil
+}
+
+// Decide finds the mailbox of a line; nothing can be decided about what is
+// imported.
+func (b *Books) Decide(ctx context.Context, user id.User, line id.Audit, d audit.Decision) (id.Mailbox, error) {
+	for e, err := range b.Lines(ctx, user, audit.Filter{}) {
+		switch {
+		case err != nil:
+			return id.Mailbox{}, err
+		case e.ID == line && e.Status == mail.Imported:
+			return id.Mailbox{}, audit.ErrDecision
+		case e.ID == line:
+			return e.Mailbox, b.accounts.engine.note(string(d))
+		}
+	}
+	return id.Mailbox{}, account.ErrNone
 }
 
 type logBuffer struct {

@@ -10,8 +10,13 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/userdb"
 )
 
-// byUser is the reason of a line about what its user decided.
-const byUser = "by_user"
+const (
+	// byUser is the reason of a line about what its user decided.
+	byUser = "by_user"
+	// wanted is added to the failed tries of an entry that its user wants, whatever
+	// a rule says. It goes where they go, through claims and further tries.
+	wanted = 1 << 20
+)
 
 // Decide does what a user wants about the message that a line is about, and
 // gives the mailbox, whose next pass looks at every message again; have one made.
@@ -37,9 +42,11 @@ func (s *Store) Decide(ctx context.Context, user id.User, line id.Audit, d audit
 }
 
 func (u *userDB) decide(r userdb.EntryOfLineRow, d audit.Decision) error {
-	ctx, next := context.Background(), ledger.Failed
+	ctx, next, tries := context.Background(), ledger.Failed, int64(1)
 	switch state := ledger.State(r.State); {
 	case d == audit.Retry && (state == ledger.Failed || state == ledger.Refused || state == ledger.Doubtful):
+	case d == audit.Import && (state == ledger.Skipped || state == ledger.Refused):
+		tries += wanted
 	case d == audit.Done && state == ledger.Doubtful:
 		next = ledger.Imported
 		err := u.line(r.Mailbox, r.Pair, next, ledger.Outcome{Status: mail.Imported, Reason: byUser, Domain: r.Domain, Size: r.Size})
@@ -49,9 +56,12 @@ func (u *userDB) decide(r userdb.EntryOfLineRow, d audit.Decision) error {
 	default:
 		return audit.ErrDecision
 	}
-	err := u.q.DecideEntry(ctx, userdb.DecideEntryParams{State: int64(next), Mailbox: r.Mailbox, Pair: r.Pair})
+	err := u.q.DecideEntry(ctx, userdb.DecideEntryParams{State: int64(next), Attempts: tries, Mailbox: r.Mailbox, Pair: r.Pair})
 	if err != nil {
 		return err
 	}
-	return u.q.ForgetDigest(ctx, r.Mailbox)
+	return u.q.Decided(ctx, r.Mailbox)
 }
+
+// tries reads what is stored as the failed tries of an entry.
+func tries(stored int64) (n int, wants bool) { return int(stored % wanted), stored >= wanted }

@@ -147,7 +147,8 @@ func (s *Store) Remembered(ctx context.Context, user id.User, box id.Mailbox) it
 				return
 			}
 			for _, r := range rows {
-				e := account.Remembered{Key: hex.EncodeToString(r.Pair), Status: string(ledger.State(r.State).Status()), Absent: r.Absent != 0, Attempts: int(r.Attempts)}
+				e := account.Remembered{Key: hex.EncodeToString(r.Pair), Status: string(ledger.State(r.State).Status()), Absent: r.Absent != 0}
+				e.Attempts, e.Wanted = tries(r.Attempts)
 				if last = r.Pair; !yield(e, nil) {
 					return
 				}

@@ -30,7 +30,8 @@ func (l *Ledger) Entries(ctx context.Context) (out []ledger.Entry, err error) {
 		rows, err := u.q.Entries(ctx, l.n)
 		out = make([]ledger.Entry, len(rows))
 		for i, r := range rows {
-			out[i] = ledger.Entry{Key: key(r.Pair), State: ledger.State(r.State), Absent: r.Absent != 0, Attempts: int(r.Attempts)}
+			out[i] = ledger.Entry{Key: key(r.Pair), State: ledger.State(r.State), Absent: r.Absent != 0}
+			out[i].Attempts, out[i].Wanted = tries(r.Attempts)
 		}
 		return err
 	})
@@ -54,7 +55,8 @@ func (l *Ledger) Claims(ctx context.Context) (out []ledger.Claim, err error) {
 			return err
 		}
 		for _, r := range rows {
-			c := ledger.Claim{Key: key(r.Pair), Domain: r.Domain, Size: r.Size, Attempts: int(r.Attempts), At: time.Unix(0, r.At)}
+			c := ledger.Claim{Key: key(r.Pair), Domain: r.Domain, Size: r.Size, At: time.Unix(0, r.At)}
+			c.Attempts, _ = tries(r.Attempts)
 			c.Checkpoint.Offset = r.CheckpointOffset
 			copy(c.Checkpoint.Sum[:], r.CheckpointSum)
 			if c.Session, err = k.sealer.Open(l.sessionPlace(r.Pair), r.Session); err != nil {

@@ -27,6 +27,27 @@ func (s *Store) Load(ctx context.Context, user id.User, box id.Mailbox) (m accou
 	return m, st, err
 }
 
+// Prepare is Load for a pass: it sees what was decided before (Decide). While no
+// pass has begun since a decision, Save takes no digest.
+func (s *Store) Prepare(ctx context.Context, user id.User, box id.Mailbox) (m account.Mailbox, st schedule.State, err error) {
+	m, st, err = s.Load(ctx, user, box)
+	if err != nil || st.Digest != (mail.Key{}) { // then nothing was decided
+		return m, st, err
+	}
+	err = s.inUser(ctx, user, func(u *userDB) error {
+		var decided bool
+		err := u.read(ctx, func(ctx context.Context) (err error) {
+			decided, err = u.q.IsDecided(ctx, box[:])
+			return none(err)
+		})
+		if err != nil || !decided {
+			return err
+		}
+		return u.write(ctx, func() error { return u.q.HeedDecision(context.Background(), box[:]) })
+	})
+	return m, st, err
+}
+
 func (u *userDB) load(ctx context.Context, box id.Mailbox) (m account.Mailbox, st schedule.State, err error) {
 	err = u.read(ctx, func(ctx context.Context) error {
 		r, err := u.q.LoadMailbox(ctx, box[:])

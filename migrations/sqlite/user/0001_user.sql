@@ -51,7 +51,7 @@ CREATE TABLE schedule (
     failing_since    INTEGER NOT NULL DEFAULT 0,
     floor            INTEGER NOT NULL DEFAULT 0, -- nanoseconds
     last_sync        INTEGER NOT NULL DEFAULT 0,
-    digest           BLOB, -- of the last listing that left nothing to do
+    digest           BLOB, -- of the last listing that left nothing to do; x'00': none is taken until a pass begins
     backlog_messages INTEGER NOT NULL DEFAULT 0,
     backlog_bytes    INTEGER NOT NULL DEFAULT 0,
     backlog_eta      INTEGER NOT NULL DEFAULT 0
@@ -64,7 +64,7 @@ CREATE TABLE entries (
     pair     BLOB    NOT NULL CHECK (length(pair) = 32),
     state    INTEGER NOT NULL, -- ledger.State, never Claimed
     absent   INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
+    attempts INTEGER NOT NULL, -- failed tries; from 1048576 on: and its user wants it, whatever a rule says
     PRIMARY KEY (mailbox, pair)
 ) STRICT, WITHOUT ROWID;
 

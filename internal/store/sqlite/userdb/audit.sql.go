@@ -219,19 +219,40 @@ func (q *Queries) AuditOfStatus(ctx context.Context, arg AuditOfStatusParams) ([
 
 const DecideEntry = `-- name: DecideEntry :exec
 UPDATE entries
-SET state = ?, attempts = 1
-WHERE mailbox = ? AND pair = ?
+SET state = ?1, attempts = (attempts & ~1048575) | CAST(?2 AS INTEGER)
+WHERE mailbox = ?3 AND pair = ?4
 `
 
 type DecideEntryParams struct {
-	State   int64
-	Mailbox int64
-	Pair    []byte
+	State    int64
+	Attempts int64
+	Mailbox  int64
+	Pair     []byte
 }
 
-// A failed entry has had one try at least.
+// A failed entry has had one try at least. What stands above the tries (wanted)
+// stays.
 func (q *Queries) DecideEntry(ctx context.Context, arg DecideEntryParams) error {
-	_, err := q.db.ExecContext(ctx, DecideEntry, arg.State, arg.Mailbox, arg.Pair)
+	_, err := q.db.ExecContext(ctx, DecideEntry,
+		arg.State,
+		arg.Attempts,
+		arg.Mailbox,
+		arg.Pair,
+	)
+	return err
+}
+
+const Decided = `-- name: Decided :exec
+UPDATE schedule
+SET digest = x'00'
+WHERE mailbox = ?
+`
+
+// The next pass looks at every message again. One that is under way has perhaps
+// not seen the decision: its digest is not taken (SaveSchedule), until a pass
+// begins that will.
+func (q *Queries) Decided(ctx context.Context, mailbox int64) error {
+	_, err := q.db.ExecContext(ctx, Decided, mailbox)
 	return err
 }
 
@@ -290,16 +311,28 @@ func (q *Queries) EntryOfLine(ctx context.Context, id []byte) (EntryOfLineRow, e
 	return i, err
 }
 
-const ForgetDigest = `-- name: ForgetDigest :exec
+const HeedDecision = `-- name: HeedDecision :exec
 UPDATE schedule
 SET digest = NULL
-WHERE mailbox = ?
+WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?) AND digest = x'00'
 `
 
-// The next pass looks at every message again.
-func (q *Queries) ForgetDigest(ctx context.Context, mailbox int64) error {
-	_, err := q.db.ExecContext(ctx, ForgetDigest, mailbox)
+func (q *Queries) HeedDecision(ctx context.Context, id []byte) error {
+	_, err := q.db.ExecContext(ctx, HeedDecision, id)
 	return err
+}
+
+const IsDecided = `-- name: IsDecided :one
+SELECT CAST(digest IS x'00' AS BOOLEAN) AS decided
+FROM schedule
+WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?)
+`
+
+func (q *Queries) IsDecided(ctx context.Context, id []byte) (bool, error) {
+	row := q.db.QueryRowContext(ctx, IsDecided, id)
+	var decided bool
+	err := row.Scan(&decided)
+	return decided, err
 }
 
 const Standing = `-- name: Standing :many

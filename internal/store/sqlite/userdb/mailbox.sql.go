@@ -292,7 +292,8 @@ func (q *Queries) Mailboxes(ctx context.Context) ([]Mailbox, error) {
 const SaveSchedule = `-- name: SaveSchedule :execrows
 UPDATE schedule
 SET phase = ?, until = ?, every = ?, code = ?, detail = ?, help = ?, class = ?, failures = ?, failing_since = ?,
-    floor = ?, last_sync = ?, digest = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?
+    floor = ?, last_sync = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?,
+    digest = CASE digest WHEN x'00' THEN digest ELSE CAST(?15 AS BLOB) END
 WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?16)
 `
 
@@ -308,10 +309,10 @@ type SaveScheduleParams struct {
 	FailingSince    int64
 	Floor           int64
 	LastSync        int64
-	Digest          []byte
 	BacklogMessages int64
 	BacklogBytes    int64
 	BacklogEta      int64
+	Digest          []byte
 	ID              []byte
 }
 
@@ -328,10 +329,10 @@ func (q *Queries) SaveSchedule(ctx context.Context, arg SaveScheduleParams) (int
 		arg.FailingSince,
 		arg.Floor,
 		arg.LastSync,
-		arg.Digest,
 		arg.BacklogMessages,
 		arg.BacklogBytes,
 		arg.BacklogEta,
+		arg.Digest,
 		arg.ID,
 	)
 	if err != nil {

@@ -97,14 +97,27 @@ JOIN entries AS e ON e.mailbox = a.mailbox AND e.pair = a.pair
 JOIN mailboxes AS m ON m.n = a.mailbox
 WHERE a.id = ?;
 
--- A failed entry has had one try at least.
+-- A failed entry has had one try at least. What stands above the tries (wanted)
+-- stays.
 -- name: DecideEntry :exec
 UPDATE entries
-SET state = ?, attempts = 1
-WHERE mailbox = ? AND pair = ?;
+SET state = sqlc.arg(state), attempts = (attempts & ~1048575) | CAST(sqlc.arg(attempts) AS INTEGER)
+WHERE mailbox = sqlc.arg(mailbox) AND pair = sqlc.arg(pair);
 
--- The next pass looks at every message again.
--- name: ForgetDigest :exec
+-- The next pass looks at every message again. One that is under way has perhaps
+-- not seen the decision: its digest is not taken (SaveSchedule), until a pass
+-- begins that will.
+-- name: Decided :exec
+UPDATE schedule
+SET digest = x'00'
+WHERE mailbox = ?;
+
+-- name: IsDecided :one
+SELECT CAST(digest IS x'00' AS BOOLEAN) AS decided
+FROM schedule
+WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?);
+
+-- name: HeedDecision :exec
 UPDATE schedule
 SET digest = NULL
-WHERE mailbox = ?;
+WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?) AND digest = x'00';
