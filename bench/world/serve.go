@@ -28,6 +28,14 @@ var NoLimits = Settings{
 	"GMAIL_UNITS_PER_PROJECT_DAY": "0", "GMAIL_BYTES_PER_USER_DAY": "0",
 }
 
+// ForScenarios are the settings that a scenario may make. The others decide
+// where the product's load goes, and a scenario can come from anybody.
+var ForScenarios = []string{
+	"POLL_EVERY", "SESSIONS", "SOURCE_CONNECTIONS_PER_HOST", "SOURCE_LOGINS_PER_SECOND",
+	"GMAIL_UNITS_PER_USER_MINUTE", "GMAIL_UNITS_PER_PROJECT_MINUTE", "GMAIL_UNITS_PER_PROJECT_DAY",
+	"GMAIL_BYTES_PER_USER_DAY", "GMAIL_CONCURRENCY_PER_USER", "MEMORY_FOR_TRANSFERS", "DRAIN_TIMEOUT", "LOG_LEVEL",
+}
+
 // Serve is a running smtp-sync serve.
 type Serve struct {
 	PID     int
