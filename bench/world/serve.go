@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/gmail/gmailtest"
+	"github.com/smtp-sync/smtp-sync/internal/testkit"
 )
 
 // Settings are variables of the product's environment, without their prefix.
@@ -199,9 +200,9 @@ func (s *Serve) LogTail() string {
 }
 
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := testkit.Ports(1)
 	if err != nil {
 		return "", err
 	}
-	return l.Addr().String(), l.Close()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])), nil
 }
