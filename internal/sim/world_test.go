@@ -306,8 +306,8 @@ func (b *box) strike(at step) fault {
 		switch f {
 		case inUse, loginDelay:
 			return b.drop.kind != imap
-		case renumber:
-			return b.drop.kind == imap || b.drop.kind == pop3 && !b.weak && at != "delete"
+		case renumber: // then ids cannot tell two processes from each other: that takes the fence
+			return !b.w.unfenced && (b.drop.kind == imap || b.drop.kind == pop3 && !b.weak && at != "delete")
 		}
 		return true
 	})
