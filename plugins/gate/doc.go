@@ -15,6 +15,11 @@
 // the ABI's) is refused. Types are left to wazero, which checks them when it
 // compiles; what is checked here is what its decoder and compiler believe.
 //
+// [Module.Meter] rewrites what passed, so that every function and every turn of
+// a loop pays before it runs, in fuel, and calls pay in stack. An amount of fuel
+// ends whatever runs away, after the same instruction at every run, on both of
+// wazero's engines, where no context and no watchdog would.
+//
 // A refusal is a [*Refusal]: what is wrong, where, and the cure, under a code
 // that stays. The gate holds no state and uses the standard library only.
 package gate

@@ -48,7 +48,7 @@ type Module struct {
 	globals  []global
 	exports  []export
 	bodies   []body
-	sections [13]span // by id, with id and size; empty: not there
+	sections [13]span // by id; empty: not there
 	table    bool
 	memory   bool
 	minPages uint32
@@ -57,7 +57,7 @@ type Module struct {
 	grows    bool
 }
 
-// span is a part of the file.
+// span is a section in the file, with id and size.
 type span struct{ start, end int }
 
 type funcType struct{ params, results []byte }

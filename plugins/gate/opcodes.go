@@ -134,8 +134,8 @@ func table() (t [256]op) {
 			t[i].price = p
 		}
 	}
-	price(12, 0x6d, 0x70) // i32 division
-	price(12, 0x7f, 0x82) // i64 division
+	price(20, 0x6d, 0x70) // i32 division
+	price(20, 0x7f, 0x82) // i64 division
 	price(4, 0x8d, 0x90)  // f32 rounding
 	price(4, 0x9b, 0x9e)  // f64 rounding
 	price(8, 0x91, 0x91)  // square root
