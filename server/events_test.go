@@ -147,6 +147,13 @@ func TestAStreamBeatsAndEndsWithItsToken(t *testing.T) {
 	lines, _ := listen(t, address, token, "")
 	until(t, lines, ": beat")
 	until(t, lines, ": beat")
+	w.revoke(t, user)
+	ended(t, lines)
+}
+
+// revoke ends all tokens of a user.
+func (w *world) revoke(t *testing.T, user id.User) {
+	t.Helper()
 	all, err := w.Sessions.Tokens(t.Context(), user)
 	if err != nil {
 		t.Fatal(err)
@@ -156,6 +163,23 @@ func TestAStreamBeatsAndEndsWithItsToken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func TestAStreamWithoutAPauseEndsWithItsTokenToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *server.Options) { o.Heartbeat = time.Second })
+	address := serve(t, w)
+	user := w.User(t, "owner")
+	lines, _ := listen(t, address, w.Token(t, user), "")
+	until(t, lines, "retry: ")
+	go func() { // events come four times a second
+		for t.Context().Err() == nil {
+			w.svc.Audited(user, audit.Entry{Domain: "a.example", Status: mail.Imported})
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	until(t, lines, "event: audit")
+	w.revoke(t, user)
 	ended(t, lines)
 }
 

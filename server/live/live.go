@@ -61,7 +61,7 @@ type Hub struct {
 }
 
 type ring struct {
-	events  [size]Event
+	events  []Event       // the last of them, as many as there were, at most size
 	next    uint64        // number of the event to come
 	changed chan struct{} // closed when there is one
 	readers int
@@ -178,7 +178,12 @@ func (h *Hub) write(r *ring, name string, v any) {
 	if err != nil {
 		panic(fmt.Sprintf("live: %v", err)) // of our own types
 	}
-	r.events[r.next%size] = Event{ID: h.epoch + "-" + strconv.FormatUint(r.next, 10), Name: name, Data: data}
+	e := Event{ID: h.epoch + "-" + strconv.FormatUint(r.next, 10), Name: name, Data: data}
+	if len(r.events) < size {
+		r.events = append(r.events, e)
+	} else {
+		r.events[r.next%size] = e
+	}
 	r.next++
 }
 
