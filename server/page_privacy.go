@@ -38,8 +38,8 @@ func promises() []promise {
 		{"everything", []place{lens}, []proof{{"./internal/store/sqlite", "TestExportHasAllThatIsHeldAndNothingThatOpensAnything"}, {"./internal/store/sqlite", "TestEveryTableIsThoughtOf"}}},
 		{"delete", []place{settings}, []proof{{"./server", "TestAMailboxIsWipedAfterItsNameIsTyped"}, {"./server", "TestAnAccountIsWipedAfterItsAddressIsTyped"}}},
 		{"wipe", nil, []proof{{"./internal/store/sqlite", "TestWipedUserIsNoiseInEveryCopy"}, {"./internal/store/sqlite", "TestWipedMailboxIsNoiseInEveryCopy"}, {"./internal/vault", "TestADestroyedUserIsNoiseAlsoInABackupOfTheDatabase"}}},
-		{"revoke", []place{settings}, []proof{{"./internal/bridge", "TestARevokedGrantStopsThePassAtOnce"}, {"./internal/store/sqlite", "TestRevocationIsOneStep"}}},
-		{"active", []place{settings}, []proof{{"./internal/store/sqlite", "TestReplacedTokenIsForgotten"}}},
+		{"revoke", []place{settings}, []proof{{"./internal/bridge", "TestARevokedGrantStopsThePassAtOnce"}, {"./internal/store/sqlite", "TestRevocationIsOneStep"}, {"./internal/e2e", "TestAnUploadUnderWayIsCutWhateverEndsIt"}}},
+		{"active", []place{settings}, []proof{{"./internal/store/sqlite", "TestReplacedTokenIsForgotten"}, {"./internal/jobs", "TestAuditLinesAreKeptAsLongAsWasSaid"}}},
 		{"third", nil, []proof{{"./server", "TestPagesLoadNothingInlineAndNothingFromElsewhere"}, {".", "TestArchForeignModulesLiveInTheirHomes"}}},
 		{"limited", nil, []proof{{".", "TestArchImportsFollowThePicture"}}},
 	}
