@@ -295,6 +295,7 @@ func passOf(m account.Mailbox) bridge.Pass {
 	if m.Label != "" {
 		pass.Labels = []string{m.Label}
 	}
+	pass.FolderLabels = folderLabels(m)
 	if m.Protocol == "imap" {
 		pass.Connections = 2
 	}
