@@ -85,6 +85,11 @@ var webMutants = []mutant{
 		pkg:   server, run: "TwoMegabytes",
 	},
 	{
+		name: "unpacked-bodies", why: "a small body unpacks to a large one",
+		edits: in("server/service.go", "s.behindProxy, s.asItIs)", "s.behindProxy)"),
+		pkg:   server, run: "BodiesThatUnpack",
+	},
+	{
 		name: "no-rate", why: "nobody is held back",
 		edits: in(limits, "if v.OK {", `if v.OK || kind != "" {`),
 		pkg:   server, run: "Greedy|Strangers|WrongTokens",
