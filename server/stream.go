@@ -56,7 +56,7 @@ func contained(f func() error) (err error) {
 
 // events streams what happens (WHATWG HTML, server-sent events). A beat keeps
 // the way open, finds out that the client has gone, and looks whether the
-// caller still may listen.
+// caller still may listen; it comes however much happens in between.
 func (s *Service) events(c *call) error {
 	who, all := c.who, c.may("audit:read")
 	reader, err := s.hub.Join(who.user, c.Get("Last-Event-ID"))
@@ -70,22 +70,25 @@ func (s *Service) events(c *call) error {
 	c.Set("X-Accel-Buffering", "no")
 	return s.stream(c, "text/event-stream", func(ctx context.Context, w *bufio.Writer) error {
 		defer reader.Leave()
-		_, _ = w.WriteString("retry: 3000\n\n")
+		_, _ = fmt.Fprintf(w, "id: %s\nretry: 3000\n\n", reader.Last())
 		if reader.Anew {
 			_, _ = w.WriteString("event: reset\ndata: {}\n\n")
 		}
+		due := time.Now().Add(s.o.Heartbeat)
 		for {
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			beat, cancel := context.WithTimeout(ctx, s.o.Heartbeat)
+			beat, cancel := context.WithDeadline(ctx, due)
 			events, err := reader.Next(beat)
 			cancel()
-			if err != nil || ctx.Err() != nil || len(events) == 0 && !s.stillThere(ctx, who) {
+			over := !time.Now().Before(due)
+			if err != nil || ctx.Err() != nil || over && !s.stillThere(ctx, who) {
 				return nil // the client comes back and is told
 			}
-			if len(events) == 0 {
+			if over {
 				_, _ = w.WriteString(": beat\n\n")
+				due = time.Now().Add(s.o.Heartbeat)
 			}
 			for _, e := range events {
 				if all || e.Name == "mailbox" {

@@ -39,7 +39,7 @@ type parts struct {
 	oauth     *oauth.Provider
 	roots     *x509.CertPool // nil: the system's
 	out       *dial.Dialer   // to mail hosts
-	memory    bridge.Memory
+	memory    *bridge.Memory
 	project   *quota.Project
 
 	// audited, once it is set, is told of each line of the log as it is written.
