@@ -54,7 +54,7 @@ func TestAMailboxIsMadeChangedAndWiped(t *testing.T) {
 	a = w.do(t, program, "PATCH", path, `{"archive":true}`, field{"If-Match", `"x", ` + v2})
 	want(t, a, 200)
 	v3 := a.Header.Get("ETag")
-	wantProblem(t, w.do(t, program, "PATCH", path, `{"host":"pop.example.com"}`), 422, "mailbox_identity", "")
+	wantProblem(t, w.do(t, program, "PATCH", path, `{"host":"pop.example.com"}`), 422, "mailbox_identity", "host")
 	if a := w.do(t, program, "PATCH", path, `{"password":"third"}`); a.Header.Get("ETag") == v3 {
 		t.Error("a new password is no new version")
 	}

@@ -114,7 +114,7 @@ func NewService(o Options) (*Service, error) {
 		DisableHeaderNormalizing:     false,
 		DisablePreParseMultipartForm: true,
 	})
-	s.app.Use(s.observe, s.protect, s.behindProxy)
+	s.app.Use(s.observe, s.protect, s.behindProxy, s.asItIs)
 	s.mount()
 	s.files()
 	return s, nil
