@@ -57,6 +57,15 @@ type boxView struct {
 	Strip stripView
 }
 
+// Connect is the page that asks Google for what the mailbox stands still for; ""
+// if its cure is elsewhere.
+func (b boxView) Connect() string {
+	if b.Reason == nil || !strings.HasPrefix(b.Reason.Code, "grant_") || b.Reason.Code == "grant_api_disabled" {
+		return ""
+	}
+	return grantPath("/mailboxes/"+b.ID, false)
+}
+
 type stripView struct {
 	Drawing template.HTML
 	Text    string

@@ -20,6 +20,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/session"
+	"github.com/smtp-sync/smtp-sync/server"
 )
 
 // canary is a password that must be in no answer.
@@ -323,16 +324,42 @@ func TestLabelsWithoutPermissionAskGoogleAndLoseNothing(t *testing.T) {
 	f.Set("step", "create")
 	f.Set("folder_label_0", "Old/In")
 	a = w.submit(t, browser, newPath, f)
-	if want(t, a, 303); a.Header.Get("Location") != "https://mail.example.org/auth/google/grant?labels=1" {
-		t.Errorf("to %s", a.Header.Get("Location"))
-	}
+	want(t, a, 303)
 	all, _ := w.Accounts.Mailboxes(t.Context(), user)
 	if len(all) != 1 || all[0].Folders[0].Label != "Old/In" {
-		t.Errorf("got %+v", all)
+		t.Fatalf("got %+v", all)
 	}
+	page := "/mailboxes/" + all[0].ID.String()
+	asks := "/auth/google/grant?" + url.Values{"labels": {"1"}, "return": {page}}.Encode()
+	if got := a.Header.Get("Location"); got != "https://mail.example.org"+asks {
+		t.Errorf("to %s", got)
+	}
+	says(t, w.do(t, browser, "GET", asks, ""), "Manage labels", `href="`+page+`"`, `action="/auth/google/grant?return=`+strings.ToLower(url.QueryEscape(page))+`&labels=1"`)
+	says(t, w.do(t, browser, "GET", "/auth/google/grant", ""), "Manage labels") // a mailbox wants them
 	w.grant(t, user, oauth.ScopeInsert, oauth.ScopeLabels)
 	if body := string(w.toMail(t, browser).body); strings.Contains(body, "one more permission") {
 		t.Error("a permission that is there is asked for")
+	}
+}
+
+func TestTheDemosMailboxIsNamedWhereItIsAdded(t *testing.T) {
+	t.Parallel()
+	for _, there := range []bool{true, false} {
+		w := newWorld(t, func(o *server.Options) {
+			if there {
+				o.Waiting = &server.Waiting{Address: "old@post.example", Password: "demo"}
+			}
+		})
+		w.answers()
+		_, browser, _ := w.person(t, "owner")
+		for step, a := range map[string]answered{
+			"address": w.do(t, browser, "GET", newPath, ""),
+			"server":  w.submit(t, browser, newPath, url.Values{"step": {"find"}, "address": {"ann@yahoo.com"}}),
+		} {
+			if named := strings.Contains(string(a.body), "old@post.example waits to be added; its password is: demo"); named != there {
+				t.Errorf("%s: named: %v", step, named)
+			}
+		}
 	}
 }
 
@@ -343,7 +370,7 @@ func TestTheSameMailboxTwiceLeadsToTheOneThatIsThere(t *testing.T) {
 	user, browser, _ := w.person(t, "owner")
 	f := filled(t, w.toMail(t, browser), newPath)
 	f.Set("step", "create")
-	if a := w.submit(t, browser, newPath, f); a.Header.Get("Location") != "https://mail.example.org/auth/google/grant" {
+	if a := w.submit(t, browser, newPath, f); !strings.HasPrefix(a.Header.Get("Location"), "https://mail.example.org/auth/google/grant?return=%2Fmailboxes%2F") {
 		t.Errorf("without Google access it goes to %s", a.Header.Get("Location"))
 	}
 	all, _ := w.Accounts.Mailboxes(t.Context(), user)

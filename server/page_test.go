@@ -35,6 +35,11 @@ func TestAListSaysHowEachMailboxIsDoing(t *testing.T) {
 	body := string(w.do(t, browser, "GET", "/mailboxes", "").body)
 	has(t, "the list", body, "Needs you", "the password is refused.", "make an app password.", "2 hours ago", "Last 24 hours: 1 refused, 1 imported", "/edit", "<dd>2</dd>",
 		"Gmail is not connected yet", `href="/mailboxes/new"`)
+	w.Engine.Set(box.ID, schedule.State{Phase: schedule.Failing, Reason: schedule.Reason{Code: "grant_scope_labels", Detail: "labels need one more permission", Help: "connect again"}})
+	body = string(w.do(t, browser, "GET", "/mailboxes", "").body)
+	if has(t, "the list", body, `href="/auth/google/grant?return=%2Fmailboxes%2F`+box.ID.String()+`"`); strings.Contains(body, "/edit") {
+		t.Error("what is missing at Google is to be mended in the settings")
+	}
 	w.Engine.Set(box.ID, schedule.State{Phase: schedule.Syncing, Backlog: schedule.Backlog{Messages: 12345, Bytes: 987e6, ETA: time.Now().Add(49 * time.Hour)}})
 	if err := w.Accounts.PutGrant(t.Context(), user, account.Grant{RefreshToken: secret("x"), Scopes: []string{"https://www.googleapis.com/auth/gmail.insert"}}); err != nil {
 		t.Fatal(err)
