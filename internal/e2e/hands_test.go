@@ -128,4 +128,3 @@ func (p *person) download(name string) string {
 	p.t.Fatalf("%s: nothing was downloaded within %v", name, slow)
 	return ""
 }
-

@@ -64,7 +64,7 @@ func TestJourneys(t *testing.T) {
 	for _, b := range browsers {
 		t.Run(b.name, func(t *testing.T) {
 			w := people[b.name]
-			w.person = sit(t, s, b.scripts)
+			w.person = sit(t, "http://"+s.pages, b.scripts)
 			for _, j := range journeys {
 				begun := time.Now()
 				if !t.Run(j.name, func(t *testing.T) { w.t = t; j.do(w) }) {
