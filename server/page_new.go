@@ -87,7 +87,7 @@ func (s *Service) showNew(c *call, status int, v newView) error {
 	if err != nil {
 		return err
 	}
-	v.Grant, v.Labels, v.HasPassword = grantOf(a).Status, oauth.Covers(a.Scopes, oauth.ScopeLabels), v.Kept != ""
+	v.Grant, v.Labels, v.HasPassword = grantOf(a).Status, allows(a, oauth.ScopeLabels), v.Kept != ""
 	if v.Page != pageMail {
 		v.Waiting = s.o.Waiting
 	}
@@ -253,7 +253,7 @@ func (s *Service) onward(c *call, m account.Mailbox) error {
 	}
 	page := "/mailboxes/" + m.ID.String()
 	labels := labelled(m.Label, m.Folders)
-	if labels && !oauth.Covers(a.Scopes, oauth.ScopeLabels) || grantOf(a).Status != string(account.Active) {
+	if labels && !allows(a, oauth.ScopeLabels) || !allows(a, oauth.ScopeInsert) {
 		return seeOther(c, s.to(grantPath(page, labels)))
 	}
 	return seeOther(c, s.to(page))

@@ -144,7 +144,7 @@ func TestAMailboxIsAddedInThreeStepsWithoutJavaScript(t *testing.T) {
 	a := w.submit(t, browser, newPath, url.Values{"step": {"find"}, "address": {"ann@yahoo.com"}})
 	says(t, a, "imap.mail.yahoo.com", "pop.mail.yahoo.com", "Yahoo wants an app password", `href="https://login.yahoo.com/account/security"`, "known provider")
 	a = w.toMail(t, browser)
-	says(t, a, "TLS 1.3", "71 more days", "Some Root", "1200 messages, 1.5 GB", "about 3 days at 500 MB a day", "(sent mail)")
+	says(t, a, "TLS 1.3", "71 more days", "Some Root", "1,200 messages, 1.5 GB", "about 3 days at 500 MB a day", "(sent mail)")
 	f := filled(t, a, newPath)
 	if got := f["chosen"]; len(got) != 1 || f["folder"][0] != "INBOX" || got[0] != "0" || len(f["folder"]) != 2 {
 		t.Errorf("folders %v, chosen %v", f["folder"], got)
@@ -153,7 +153,7 @@ func TestAMailboxIsAddedInThreeStepsWithoutJavaScript(t *testing.T) {
 	f["chosen"] = []string{"0", "1"}
 	a = w.submit(t, browser, newPath, f)
 	want(t, a, 200)
-	says(t, a, "1210 messages")
+	says(t, a, "1,210 messages")
 	f = filled(t, a, newPath)
 	f.Set("step", "create")
 	f.Set("name", "Old mail")
@@ -300,7 +300,7 @@ func TestATestIsToldStepByStepToAScript(t *testing.T) {
 	f.Set("step", "tested")
 	a = w.submit(t, browser, newPath, f)
 	want(t, a, 200)
-	says(t, a, "It works", "1200 messages")
+	says(t, a, "It works", "1,200 messages")
 	if n := len(w.Probed()); n != 1 {
 		t.Errorf("%d tests", n)
 	}

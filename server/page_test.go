@@ -33,7 +33,7 @@ func TestAListSaysHowEachMailboxIsDoing(t *testing.T) {
 	w.Books.Append(user, audit.Entry{Mailbox: box.ID, Status: mail.Rejected})
 	w.Books.Append(user, audit.Entry{Mailbox: box.ID, Status: mail.Imported, At: time.Now().Add(-30 * time.Hour)})
 	body := string(w.do(t, browser, "GET", "/mailboxes", "").body)
-	has(t, "the list", body, "Needs you", "the password is refused.", "make an app password.", "2 hours ago", "Last 24 hours: 1 refused, 1 imported", "/edit", "<dd>2</dd>",
+	has(t, "the list", body, "Needs you", "The password is refused.", "Make an app password.", "2 hours ago", "Last 24 hours: 1 refused, 1 imported", "/edit", "<dd>2</dd>",
 		"Gmail is not connected yet", `href="/mailboxes/new"`)
 	w.Engine.Set(box.ID, schedule.State{Phase: schedule.Failing, Reason: schedule.Reason{Code: "grant_scope_labels", Detail: "labels need one more permission", Help: "connect again"}})
 	body = string(w.do(t, browser, "GET", "/mailboxes", "").body)

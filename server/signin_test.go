@@ -146,7 +146,7 @@ func TestNoAtGoogleChangesNothing(t *testing.T) {
 	b := newBrowser(w)
 	state := b.away(t, "GET", "/auth/google/login", nil)
 	a := b.back(t, url.Values{"state": {state}, "error": {"access_denied"}})
-	if a.StatusCode != 200 || !strings.Contains(string(a.body), "nothing was changed") || len(b.cookies) != 0 {
+	if a.StatusCode != 200 || !strings.Contains(string(a.body), "Nothing was changed") || len(b.cookies) != 0 {
 		t.Errorf("%d %s %v", a.StatusCode, a.body, b.cookies)
 	}
 }

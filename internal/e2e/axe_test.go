@@ -44,13 +44,14 @@ func axe(t *testing.T) string {
 	return string(b)
 }
 
-// accusing runs all checks and gives what is serious or critical, one line each.
-const accusing = `axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations
+// accusing runs checks and gives what is serious or critical, one line each.
+const accusing = `axe.run(document, {resultTypes: ["violations"], ...%s}).then(r => r.violations
 	.filter(v => v.impact === "serious" || v.impact === "critical")
 	.map(v => v.impact + ": " + v.id + ": " + v.help + ": " + v.nodes.map(n => n.target.join(" ")).join(", ")))`
 
-// accused gives the serious and critical findings on the page as it is shown.
-func (p *person) accused(axe string) []string {
+// accused gives the serious and critical findings on the page as it is shown, of
+// these rules or of all.
+func (p *person) accused(axe string, rules ...string) []string {
 	p.t.Helper()
 	there, err := eval[bool](p, `typeof axe === "object"`)
 	if err == nil && !there {
@@ -59,7 +60,11 @@ func (p *person) accused(axe string) []string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	found, err := eval[[]string](p, accusing)
+	options := map[string]any{}
+	if len(rules) > 0 {
+		options["runOnly"] = rules
+	}
+	found, err := eval[[]string](p, accusing, options)
 	if err != nil {
 		p.t.Fatal(err)
 	}

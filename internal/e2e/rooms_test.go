@@ -124,10 +124,13 @@ func (g *gallery) mailboxes() {
 	refused := schedule.Reason{Code: "auth_failed", Detail: "imap.gmx.net refused the login", Help: discover.For("imap.gmx.net", "imap").Text}
 	boxes := []accounts.Mailbox{
 		g.box("university", "imap", "imap.uni.example", schedule.State{LastSync: now.Add(-3 * time.Minute), Until: now.Add(2 * time.Minute)}),
-		g.box("old provider", "pop3", "pop.old.example", schedule.State{Phase: schedule.Syncing, LastSync: now.Add(-26 * time.Hour), Backlog: schedule.Backlog{Messages: 48_213, Bytes: 6_500_000_000, ETA: now.Add(13 * 24 * time.Hour)}}),
+		g.box("old provider", "pop3", "pop.old.example", schedule.State{Phase: schedule.Waiting, LastSync: now.Add(-26 * time.Hour), Until: now.Add(5 * time.Hour),
+			Reason:  schedule.Reason{Code: "budget", Detail: "what Gmail takes in a day is used up", Help: "nothing to do: it goes on by itself"},
+			Backlog: schedule.Backlog{Messages: 48_213, Bytes: 6_500_000_000, ETA: now.Add(13 * 24 * time.Hour)}}),
 		g.box("gmx", "imap", "imap.gmx.net", schedule.State{Phase: schedule.Failing, Reason: refused, LastSync: now.Add(-50 * time.Hour)}),
 		g.box("the club’s mailbox, which has a rather long name", "imap", "mail.a-rather-long-name-of-a-host.club.example", schedule.State{Phase: schedule.Waiting, Until: now.Add(40 * time.Minute),
 			Reason: schedule.Reason{Code: "unreachable", Detail: "no connection to mail.a-rather-long-name-of-a-host.club.example", Help: "nothing to do: it is tried again by itself"}}),
+		g.box("syncing", "imap", "imap.syncing.example", schedule.State{Phase: schedule.Syncing}),
 		g.box("holiday", "pop3", "pop.holiday.example", schedule.State{Phase: schedule.Paused, LastSync: now.Add(-100 * time.Hour)}),
 		g.box("labels", "imap", "imap.labels.example", schedule.State{Phase: schedule.Failing, Reason: schedule.Reason{Code: "grant_scope_labels", Detail: "labels need one more permission from Google", Help: "connect Google again and leave every box ticked"}}),
 	}
@@ -139,7 +142,7 @@ func (g *gallery) mailboxes() {
 	}
 	g.open("/mailboxes")
 	g.look("mailboxes.all")
-	for i, state := range []string{"idle", "syncing", "failing", "waiting", "paused", "permission"} {
+	for i, state := range []string{"idle", "backlog", "failing", "waiting", "syncing", "paused", "permission"} {
 		g.open("/mailboxes/" + boxes[i].ID.String())
 		if i == 0 {
 			g.press("Show as a table")
@@ -187,7 +190,6 @@ func (g *gallery) settings() {
 	g.follow("Make the token")
 	g.look("settings.token.wrong")
 	g.fill("What it is for", "backup script")
-	g.press("see mailboxes")
 	g.follow("Make the token")
 	g.look("settings.token")
 	g.open("/lens")
