@@ -51,7 +51,7 @@ accept: deps ## what stands behind the "done" lines of every resolved issue, wit
 
 pictures: deps ## every page in every state, light and dark, wide and narrow, as PNG under bin/_artifacts
 	@mkdir -p bin
-	go test -count=1 -v -run TestEveryPageIsAccessibleAndFits -artifacts -outputdir $(CURDIR)/bin ./internal/e2e
+	go test -count=1 -v -run 'TestEveryPageIsAccessibleAndFits|TestAStrangerFollowsTheDemo' -artifacts -outputdir $(CURDIR)/bin ./internal/e2e
 
 crash-long: deps ## a thousand kills that hit work in flight
 	SMTP_SYNC_TEST_KILLS=1000 go test -count=1 -v -timeout 60m -run KilledAtRandom ./internal/e2e

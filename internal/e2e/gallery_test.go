@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"flag"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
-	screen "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
@@ -115,7 +113,7 @@ func (g *gallery) look(name string) {
 			for _, found := range g.accused(g.axe, theme.rules...) {
 				g.t.Errorf("%s: %s", as, found)
 			}
-			g.picture(as)
+			g.picture(g.dir, as)
 		}
 		wide, err := eval[[]string](g.person, `[...document.querySelectorAll("body *")].filter(e => document.documentElement.scrollWidth > innerWidth && e.getBoundingClientRect().right > innerWidth && !e.parentElement.closest(".scroll"))
 			.map(e => e.tagName + " " + e.className + " " + e.innerText?.slice(0, 40))`)
@@ -134,23 +132,6 @@ func (g *gallery) look(name string) {
 func (g *gallery) theme(name string) {
 	g.t.Helper()
 	_, err := chromedp.Call(g.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
-	if err != nil {
-		g.t.Fatal(err)
-	}
-}
-
-// picture keeps what the page looks like, down to its end, if somebody wants to
-// see it.
-func (g *gallery) picture(name string) {
-	g.t.Helper()
-	if f := flag.Lookup("test.artifacts"); f == nil || f.Value.String() != "true" {
-		return
-	}
-	whole := true
-	shot, err := chromedp.Call(g.ctx, screen.CaptureScreenshot, screen.CaptureScreenshotParams{CaptureBeyondViewport: &whole, OptimizeForSpeed: &whole})
-	if err == nil {
-		err = os.WriteFile(filepath.Join(g.dir, name+".png"), shot.Data, 0o644)
-	}
 	if err != nil {
 		g.t.Fatal(err)
 	}
