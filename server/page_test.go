@@ -40,6 +40,12 @@ func TestAListSaysHowEachMailboxIsDoing(t *testing.T) {
 	if has(t, "the list", body, `href="/auth/google/grant?return=%2Fmailboxes%2F`+box.ID.String()+`"`); strings.Contains(body, "/edit") {
 		t.Error("what is missing at Google is to be mended in the settings")
 	}
+	w.Engine.Set(box.ID, schedule.State{Until: time.Now().Add(50*time.Minute + time.Second)})
+	has(t, "a mailbox that is polled", string(w.do(t, browser, "GET", "/mailboxes", "").body), "in 50 minutes")
+	w.Engine.Push(box.ID)
+	if body = string(w.do(t, browser, "GET", "/mailboxes", "").body); !strings.Contains(body, "as soon as mail comes") || strings.Contains(body, "in 50 minutes") {
+		t.Error("a server that tells of new mail seems to be looked at rarely")
+	}
 	w.Engine.Set(box.ID, schedule.State{Phase: schedule.Syncing, Backlog: schedule.Backlog{Messages: 12345, Bytes: 987e6, ETA: time.Now().Add(49 * time.Hour)}})
 	if err := w.Accounts.PutGrant(t.Context(), user, account.Grant{RefreshToken: secret("x"), Scopes: []string{"https://www.googleapis.com/auth/gmail.insert"}}); err != nil {
 		t.Fatal(err)

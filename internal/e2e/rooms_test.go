@@ -134,6 +134,7 @@ func (g *gallery) mailboxes() {
 		g.box("holiday", "pop3", "pop.holiday.example", schedule.State{Phase: schedule.Paused, LastSync: now.Add(-100 * time.Hour)}),
 		g.box("labels", "imap", "imap.labels.example", schedule.State{Phase: schedule.Failing, Reason: schedule.Reason{Code: "grant_scope_labels", Detail: "labels need one more permission from Google", Help: "connect Google again and leave every box ticked"}}),
 	}
+	g.w.Engine.Push(boxes[0].ID)
 	statuses := []audit.Entry{{Status: mail.Imported}, {Status: mail.Imported}, {Status: mail.Skipped, Reason: "by_user"}, {Status: mail.Rejected, Reason: "gmail_too_large"}, {Status: mail.Doubtful, Reason: "session_expired"}, {Status: mail.Failed, Reason: "out_of_budget"}}
 	for i := range 70 {
 		e := statuses[i%len(statuses)]

@@ -58,7 +58,7 @@ func TestAStrangerFollowsTheDemo(t *testing.T) {
 			p.imports(func(n int) bool { return n >= 8 }) // what has waited
 			first := p.imported()
 			p.imports(func(n int) bool { return n > first }) // what arrives now
-			t.Logf("from the start to the first mails %v, from adding the mailbox to new mail %v", added.Sub(begun).Round(100*time.Millisecond), time.Since(added).Round(100*time.Millisecond))
+			t.Logf("the mailbox is added %v after the start; from adding the mailbox to new mail %v", added.Sub(begun).Round(100*time.Millisecond), time.Since(added).Round(100*time.Millisecond))
 			if took := time.Since(begun); took > time.Minute {
 				t.Errorf("it took %v", took)
 			}
