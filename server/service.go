@@ -51,7 +51,12 @@ type Options struct {
 	TermsURL       string       // of the operator; may be ""
 	Log            *slog.Logger
 	Heartbeat      time.Duration // of event streams; 0: 15 s
+	Waiting        *Waiting      // the demo's; nil: there is none
 }
+
+// Waiting is a mailbox of the demo that wants to be added. It is named where
+// somebody would add it, and is a secret to nobody.
+type Waiting struct{ Address, Password string }
 
 // Service is the HTTP side of the product: API, sign-in and pages.
 type Service struct {
