@@ -473,7 +473,7 @@ func TestWhatItsUserWantsNoRuleSkips(t *testing.T) {
 
 type skipSubject string
 
-func (s skipSubject) Decide(_ context.Context, h *mail.Header, _ int64) (mail.Verdict, error) {
+func (s skipSubject) Decide(_ context.Context, h *mail.Header, _ mail.Ref) (mail.Verdict, error) {
 	return mail.Verdict{Skip: h.Get("Subject") == string(s), Reason: "rule"}, nil
 }
 

@@ -17,6 +17,14 @@ const (
 // Type is the type of a function, in octets of value types.
 type Type struct{ Params, Results string }
 
+// Types makes types of pairs of parameters and results.
+func Types(pairs ...string) (types []Type) {
+	for i := 0; i < len(pairs); i += 2 {
+		types = append(types, Type{pairs[i], pairs[i+1]})
+	}
+	return types
+}
+
 // Func is one function: its type, its locals (groups as in the format), its
 // instructions without the last end.
 type Func struct {
