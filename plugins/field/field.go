@@ -124,7 +124,11 @@ func (f *Facts) derive(id ID) (value string, present bool) {
 			return "", false
 		}
 	case FromAddress:
-		value = Address(f.h.Get("From"))
+		// Two parsers read it; where they disagree somebody wants to fool one.
+		domain, _ := f.h.SenderDomain()
+		if value = Address(f.h.Get("From")); !strings.HasSuffix(value, "@"+domain) {
+			return "", false
+		}
 	case FromName:
 		value = displayName(f.h.Get("From"))
 	case ListID:
