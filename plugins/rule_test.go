@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/plugins"
+	"github.com/smtp-sync/smtp-sync/plugins/field"
 	"github.com/smtp-sync/smtp-sync/plugins/gate"
 	"github.com/smtp-sync/smtp-sync/plugins/gate/gatetest"
 	"github.com/smtp-sync/smtp-sync/plugins/manifest"
@@ -208,4 +210,44 @@ func TestWhatIsNoPluginIsRefusedWithTheReason(t *testing.T) {
 			t.Errorf("%s: %v", hostile.Name, err)
 		}
 	}
+}
+
+// Searching a header takes time with its length, so it takes fuel with it.
+func TestSearchingALongHeaderCostsMore(t *testing.T) {
+	t.Parallel()
+	r := plain(t, host(t, plugins.Options{}), asReason(call(fnHeader, headerName, 6, 0, buffer, 64)))
+	fuel := func(padding int) int64 {
+		raw := "X: " + strings.Repeat("x", padding) + "\r\nX-Test: one\r\n\r\n"
+		out, err := r.Run(t.Context(), field.Of(mail.ParseHeader([]byte(raw)), mail.Ref{}, &field.Mailbox{}))
+		if err != nil || out.Reason != 3 {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		return out.Fuel
+	}
+	if short, long := fuel(10), fuel(100_010); long-short != 50_000 {
+		t.Errorf("fuel %d for a short header, %d for one of 100 kB more", short, long)
+	}
+}
+
+// Whatever a plugin passes to the host: an answer, or a failure of a class.
+func FuzzHostFunctions(f *testing.F) {
+	h := host(f, plugins.Options{Interpreter: true})
+	f.Add(byte(0), int32(1), int32(buffer), int32(64), int32(0), int32(0))
+	f.Add(byte(1), int32(headerName), int32(6), int32(0), int32(buffer), int32(-1))
+	f.Add(byte(6), int32(-1), int32(-1), int32(65535), int32(1), int32(65536))
+	arguments := []int{3, 5, 1, 4, 3, 3, 2}
+	f.Fuzz(func(t *testing.T, fn byte, a, b, c, d, e int32) {
+		fn %= byte(len(arguments))
+		body := call(fn, []int32{a, b, c, d, e}[:arguments[fn]]...)
+		if fn == fnNumber {
+			body = append(body, 0xa7)
+		}
+		r := plain(t, h, asReason(body))
+		out, err := r.Run(t.Context(), facts("Re: hello"))
+		fault, ok := errors.AsType[*plugins.Fault](err)
+		if err != nil && (!ok || fault.Class != plugins.HostArg && fault.Class != plugins.OutOfFuel) || out.Fuel < 0 || out.Fuel > manifest.MaxFuel {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		_ = h.Forget(t.Context(), r.Plugin.Digest)
+	})
 }
