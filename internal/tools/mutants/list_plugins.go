@@ -5,7 +5,8 @@ const (
 	plugins = "./plugins"
 
 	hostile = "Hostile|CostsNoMemory|RefusalNames"
-	metered = "MeteringChangesNothing|RunsAway"
+	metered = "MeteringChangesNothing"
+	priced  = "PriceFollows" // ends, whatever it finds: without fuel nothing else would
 )
 
 func init() { mutants = append(mutants, ofPlugins...) }
@@ -33,13 +34,13 @@ var ofPlugins = []mutant{
 	},
 	{
 		name: "fuel-loops", why: "a turn of a loop costs nothing but its check",
-		edits: in("plugins/gate/meter.go", "			if w.frames[last] || last == 0 {\n				patchPrice(w.out[top.patch:], top.price)", "			if w.frames[last] || last == 0 {\n				patchPrice(w.out[top.patch:], top.price*int64(b2i(last == 0)))"),
-		pkg:   gate, run: metered,
+		edits: in("plugins/gate/meter.go", "			if w.frames[last] || last == 0 {\n				patchPrice(w.out[top.patch:], top.price)", "			if w.frames[last] || last == 0 {\n				patchPrice(w.out[top.patch:], top.price*int64(b2i(last == 0))+1)"),
+		pkg:   gate, run: priced,
 	},
 	{
 		name: "fuel-bulk", why: "filling memory costs the same whatever its length",
 		edits: in("plugins/gate/price.go", "append(b, opLocalGet, 2, opI64ExtendU, opI64Const, shift, opI64ShrU)", "append(b, opI64Const, 0)"),
-		pkg:   gate, run: metered,
+		pkg:   gate, run: priced,
 	},
 	{
 		name: "stack-back", why: "a frame is not given back by a return from the middle",
