@@ -20,7 +20,7 @@ var ofPlugins = []mutant{
 	{
 		name: "gate-blocks", why: "a function may have as many blocks as it likes",
 		edits: in("plugins/gate/code.go", "if b.blocks > c.caps.blocks {", "if false {"),
-		pkg:   gate, run: hostile,
+		pkg:   gate, run: "LimitsAre",
 	},
 	{
 		name: "gate-opcodes", why: "an opcode that is not listed passes",
@@ -29,7 +29,7 @@ var ofPlugins = []mutant{
 	},
 	{
 		name: "gate-start", why: "a start function runs before there is fuel",
-		edits: in("plugins/gate/sections.go", "	c.refuse(c.at, Forbidden, \"export what must run first", "	c.u32()\n	return\n	c.refuse(c.at, Forbidden, \"export what must run first"),
+		edits: in("plugins/gate/sections.go", "func (c *checker) startSection() {", "func (c *checker) startSection() {\n	if c.u32(); c.ok() {\n		return\n	}"),
 		pkg:   gate, run: hostile,
 	},
 	{
