@@ -228,14 +228,23 @@ func (s *Service) create(c *call, d *draft) error {
 	if len(w) > 0 {
 		return s.showMail(c, fiber.StatusUnprocessableEntity, d, w)
 	}
+	to, release := c.press()
+	defer release()
+	if to != "" {
+		return seeOther(c, to)
+	}
 	m, err = s.add(c, m)
-	if errors.Is(err, errDuplicate) {
+	switch {
+	case errors.Is(err, errDuplicate):
 		v := newView{draft: d, Page: pageServer, Twin: m.ID.String()}
 		v.Wrong = wrongs{{ID: "host", Name: "host", Text: text.T("new.twin.wrong")}}
 		return s.showNew(c, fiber.StatusConflict, v)
-	}
-	if err != nil {
-		return err
+	case err != nil:
+		status := problem(err).Status
+		if w, err = saidBy(err, "password"); err != nil {
+			return err
+		}
+		return s.showNew(c, status, newView{draft: d, Page: pageServer, Wrong: w})
 	}
 	return s.onward(c, m)
 }
@@ -248,10 +257,10 @@ func (s *Service) onward(c *call, m account.Mailbox) error {
 		return err
 	}
 	if labelled(m.Label, m.Folders) && !oauth.Covers(a.Scopes, oauth.ScopeLabels) {
-		return seeOther(c, s.to("/auth/google/grant?labels=1"))
+		return c.lead("/auth/google/grant?labels=1")
 	}
 	if grantOf(a).Status != string(account.Active) {
-		return seeOther(c, s.to("/auth/google/grant"))
+		return c.lead("/auth/google/grant")
 	}
-	return seeOther(c, s.to("/mailboxes/"+m.ID.String()))
+	return c.lead("/mailboxes/" + m.ID.String())
 }
