@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/account"
@@ -338,6 +339,55 @@ func TestTheAuditIsFilteredAndExported(t *testing.T) {
 	m := read[api.Mailbox](t, w.do(t, program, "GET", "/api/v1/mailboxes/"+box.ID.String(), ""))
 	if m.Imported != (api.Amount{Messages: 1500, Bytes: 15000}) || m.Refused != 1 {
 		t.Errorf("got %+v", m)
+	}
+}
+
+func TestATokenMakesNoneThatOutlivesIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user := w.User(t, "owner")
+	scopes, err := session.ParseScopes([]string{"account:write"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	maker, text, err := w.Sessions.IssueToken(t.Context(), user, session.NewToken{Name: "an hour", Scopes: scopes, Life: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, asked := range []string{"", `,"expires_in":"8000h"`} {
+		want(t, w.do(t, as{token: text.RevealString()}, "POST", "/api/v1/tokens", `{"name":"for ever","scopes":["account:write"]`+asked+`}`), 201)
+	}
+	all, err := w.Sessions.Tokens(t.Context(), user)
+	if err != nil || len(all) != 3 {
+		t.Fatalf("got %v, %v", all, err)
+	}
+	for _, k := range all {
+		if k.Expires.After(maker.Expires.Add(time.Minute)) {
+			t.Errorf("%q lives until %v, its maker until %v", k.Name, k.Expires, maker.Expires)
+		}
+	}
+}
+
+func TestAPauseThatStaysIsNotJudged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user, _, program := w.person(t, "owner")
+	box, err := w.Accounts.EnsureMailbox(t.Context(), user, account.Mailbox{Name: "sample", Protocol: "imap", Host: "imap.example.com", Port: 993, Security: "tls",
+		Username: "me", Password: secret("s"), AfterImport: "leave", History: "all", PollEvery: 2 * time.Second}) // as the demo has them
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := "/api/v1/mailboxes/" + box.ID.String()
+	for body, poll := range map[string]time.Duration{`{"name":"mine"}`: 2 * time.Second, `{"poll_every":"2s"}`: 2 * time.Second} {
+		want(t, w.do(t, program, "PATCH", one, body), 200)
+		if now, _ := w.Accounts.Mailbox(t.Context(), user, box.ID); now.PollEvery != poll {
+			t.Errorf("after %s: %v", body, now.PollEvery)
+		}
+	}
+	wantProblem(t, w.do(t, program, "PATCH", one, `{"poll_every":"3s"}`), 422, "poll_every_range", "poll_every")
+	want(t, w.do(t, program, "PATCH", one, `{"poll_every":"0s"}`), 200)
+	if now, _ := w.Accounts.Mailbox(t.Context(), user, box.ID); now.PollEvery != 0 {
+		t.Errorf("after 0s: %v", now.PollEvery)
 	}
 }
 

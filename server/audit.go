@@ -13,7 +13,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
@@ -147,79 +146,6 @@ func writeJSONL(w io.Writer, entries []api.Entry, _ bool) error {
 		}
 	}
 	return nil
-}
-
-func (s *Service) why(c *call) error {
-	if c.Query("mailbox") == "" {
-		return missing("mailbox")
-	}
-	box, err := id.Parse[id.Mailbox](c.Query("mailbox"))
-	if err != nil {
-		return api.ErrNotFound
-	}
-	m, err := s.o.Accounts.Mailbox(c.ctx, c.who.user, box)
-	if err != nil {
-		return err
-	}
-	day, err := c.moment("date")
-	if err != nil {
-		return err
-	}
-	if day.IsZero() {
-		return missing("date")
-	}
-	out, err := s.whyOf(c, m, audit.Filter{Mailbox: box, Domain: strings.ToLower(c.Query("domain"))}.OnDay(day))
-	if err != nil {
-		return err
-	}
-	return c.answer(fiber.StatusOK, out)
-}
-
-// whyOf asks every place about the mail of a day.
-func (s *Service) whyOf(c *call, m account.Mailbox, f audit.Filter) (api.Why, error) {
-	clues, err := s.o.Asker.Why(c.ctx, c.who.user, m, f)
-	if err != nil {
-		return api.Why{}, err
-	}
-	stored, err := s.o.Schedules.Schedule(c.ctx, c.who.user, m.ID)
-	if err != nil {
-		return api.Why{}, err
-	}
-	out := api.Why{Findings: append([]api.Clue{}, clues...), Entries: []api.Entry{}, Mailbox: s.standing(c.who.user, m.ID, stored)}
-	p, err := s.o.Books.List(c.ctx, c.who.user, f, "", defaultPage)
-	if err != nil {
-		return api.Why{}, err
-	}
-	for _, e := range p.Entries {
-		out.Entries = append(out.Entries, entry(e))
-	}
-	out.Answer, out.Help = conclude(out)
-	return out, nil
-}
-
-// conclude says it in one sentence.
-func conclude(w api.Why) (answer, help string) {
-	count := map[string]int{}
-	for _, e := range w.Entries {
-		count[e.Status]++
-	}
-	switch {
-	case count["imported"] > 0 && len(w.Entries) == count["imported"]:
-		return "everything of that day is in Gmail", "look into Spam and All Mail there"
-	case count["refused"] > 0:
-		return "Gmail has refused mail of that day", "the reason is in its entry"
-	case count["skipped"] > 0:
-		return "a rule has skipped mail of that day", "the reason is in its entry"
-	case count["doubtful"] > 0:
-		return "of mail of that day it is not known whether it has reached Gmail", "look there, then decide"
-	case count["failed"] > 0:
-		return "mail of that day could not be imported yet", "it is tried again"
-	case w.Mailbox.Reason != nil:
-		return "the mailbox is not being read: " + w.Mailbox.Reason.Detail, w.Mailbox.Reason.Help
-	case w.Mailbox.LastSyncAt.IsZero():
-		return "the mailbox has not been read yet", ""
-	}
-	return "no such mail was in the mailbox when it was read", "look for it at your old provider, in its spam folder too"
 }
 
 const (

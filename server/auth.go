@@ -120,8 +120,11 @@ func (c *call) intended() error {
 	if given == "" && c.route.page {
 		given = c.FormValue("csrf")
 	}
-	if !session.CheckCSRF(c.who.cookie, given) {
-		return api.ErrCSRF
+	switch {
+	case session.CheckCSRF(c.who.cookie, given):
+		return nil
+	case c.route.page:
+		return api.ErrOldPage
 	}
-	return nil
+	return api.ErrCSRF
 }

@@ -20,6 +20,8 @@ type call struct {
 	ctx   context.Context // ends with the request's time
 	who   caller
 	clock *time.Location // the caller's, once a page has asked for it
+
+	pressed *press // of a form that is not to be answered twice
 }
 
 // How long a request may take that is no stream; a connection test has a minute
@@ -49,6 +51,9 @@ func (s *Service) serve(r *route) fiber.Handler {
 		}
 		if limited := c.limit(err); limited != nil {
 			return limited
+		}
+		if to := c.ledTo(); to != "" {
+			return seeOther(c, to)
 		}
 		if err == nil {
 			err = c.known()

@@ -166,6 +166,9 @@ func (s *Service) add(c *call, m account.Mailbox) (account.Mailbox, error) {
 	lock := s.edit(c.who.user)
 	lock.Lock()
 	defer lock.Unlock()
+	if err := s.o.Prober.Admit(c.who.user, m); err != nil {
+		return m, err
+	}
 	all, err := s.o.Accounts.Mailboxes(c.ctx, c.who.user)
 	if err != nil {
 		return m, err
@@ -228,6 +231,9 @@ func (s *Service) change(c *call, in api.MailboxPatch, unmet func(version string
 		return api.ErrVersion
 	}
 	next, err := in.Check(m, s.o.Hosts)
+	if err == nil && in.Password != nil {
+		err = s.o.Prober.Admit(c.who.user, next)
+	}
 	if err != nil {
 		return err
 	}

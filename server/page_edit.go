@@ -114,11 +114,21 @@ func (s *Service) editForm(c *call) error {
 	if v.Get("step") == "test" {
 		return s.tryAgain(c, m, view, password)
 	}
+	to, release := c.press()
+	defer release()
+	if to != "" {
+		return seeOther(c, to)
+	}
 	patch, rows := d.patch(m, v, password)
 	err = s.change(c, patch, func(version string) bool { return version != view.Version })
 	if errors.Is(err, api.ErrVersion) {
 		view.Changed = true
 		return s.showEdit(c, fiber.StatusPreconditionFailed, m, view)
+	}
+	if p := problem(err); err != nil && p.Code == "too_many_guesses" {
+		view.Kept = ""
+		view.Wrong = wrongs{{ID: "password", Name: "password", Text: sentence(p.Detail), Help: sentence(p.Help)}}
+		return s.showEdit(c, p.Status, m, view)
 	}
 	w, err := faultsOf(err, onPage(rows))
 	if err != nil {

@@ -232,14 +232,23 @@ func (s *Service) create(c *call, d *draft) error {
 	if len(w) > 0 {
 		return s.showMail(c, fiber.StatusUnprocessableEntity, d, w)
 	}
+	to, release := c.press()
+	defer release()
+	if to != "" {
+		return seeOther(c, to)
+	}
 	m, err = s.add(c, m)
-	if errors.Is(err, errDuplicate) {
+	switch {
+	case errors.Is(err, errDuplicate):
 		v := newView{draft: d, Page: pageServer, Twin: m.ID.String()}
 		v.Wrong = wrongs{{ID: "host", Name: "host", Text: text.T("new.twin.wrong")}}
 		return s.showNew(c, fiber.StatusConflict, v)
-	}
-	if err != nil {
-		return err
+	case err != nil:
+		status := problem(err).Status
+		if w, err = saidBy(err, "password"); err != nil {
+			return err
+		}
+		return s.showNew(c, status, newView{draft: d, Page: pageServer, Wrong: w})
 	}
 	return s.onward(c, m)
 }
@@ -254,7 +263,7 @@ func (s *Service) onward(c *call, m account.Mailbox) error {
 	page := "/mailboxes/" + m.ID.String()
 	labels := labelled(m.Label, m.Folders)
 	if labels && !allows(a, oauth.ScopeLabels) || !allows(a, oauth.ScopeInsert) {
-		return seeOther(c, s.to(grantPath(page, labels)))
+		return c.lead(grantPath(page, labels))
 	}
-	return seeOther(c, s.to(page))
+	return c.lead(page)
 }

@@ -268,6 +268,32 @@ func TestTooManyTriesAreSaidOnThePage(t *testing.T) {
 	says(t, a, "Too many logins have failed.", "Wait.")
 }
 
+func TestAPasswordThatMayNotBeKeptIsSaidAtItsField(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.answers()
+	user, browser, program := w.person(t, "owner")
+	box := w.Mailbox(t, user, "there")
+	f := filled(t, w.toMail(t, browser), newPath)
+	f.Set("step", "create")
+	w.Refused = &mail.Fault{Class: mail.RateLimited, Code: "too_many_guesses", Text: "too many logins have failed", Help: "wait", Until: time.Now().Add(time.Hour)}
+	a := w.submit(t, browser, newPath, f)
+	want(t, a, 429)
+	says(t, a, "Too many logins have failed.", "Wait.", `href="#password"`)
+	one := "/mailboxes/" + box.ID.String()
+	edit := filled(t, w.do(t, browser, "GET", one+"/edit", ""), one+"/edit")
+	edit.Set("password", canary)
+	a = w.submit(t, browser, one+"/edit", edit)
+	want(t, a, 429)
+	says(t, a, "Too many logins have failed.", `href="#password"`)
+	wantProblem(t, w.do(t, program, "PATCH", "/api/v1"+one, `{"password":"guess"}`), 429, "too_many_guesses", "")
+	wantProblem(t, w.do(t, program, "POST", "/api/v1/mailboxes", `{"protocol":"imap","host":"imap.example.com","username":"ann","password":"guess","history":"new"}`), 429, "too_many_guesses", "")
+	want(t, w.do(t, program, "PATCH", "/api/v1"+one, `{"name":"another"}`), 200)
+	if all, _ := w.Accounts.Mailboxes(t.Context(), user); len(all) != 1 || all[0].Password.RevealString() != "sesame-there" {
+		t.Errorf("kept all the same: %v", all)
+	}
+}
+
 func TestATestIsToldStepByStepToAScript(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -370,10 +396,16 @@ func TestTheSameMailboxTwiceLeadsToTheOneThatIsThere(t *testing.T) {
 	user, browser, _ := w.person(t, "owner")
 	f := filled(t, w.toMail(t, browser), newPath)
 	f.Set("step", "create")
-	if a := w.submit(t, browser, newPath, f); !strings.HasPrefix(a.Header.Get("Location"), "https://mail.example.org/auth/google/grant?return=%2Fmailboxes%2F") {
-		t.Errorf("without Google access it goes to %s", a.Header.Get("Location"))
+	first := w.submit(t, browser, newPath, f).Header.Get("Location")
+	if !strings.HasPrefix(first, "https://mail.example.org/auth/google/grant?return=%2Fmailboxes%2F") {
+		t.Errorf("without Google access it goes to %s", first)
 	}
 	all, _ := w.Accounts.Mailboxes(t.Context(), user)
+	if a := w.submit(t, browser, newPath, f); a.Header.Get("Location") != first || len(all) != 1 {
+		t.Errorf("pressed twice: %d, to %s, %d mailboxes", a.StatusCode, a.Header.Get("Location"), len(all))
+	}
+	f = filled(t, w.toMail(t, browser), newPath)
+	f.Set("step", "create")
 	a := w.submit(t, browser, newPath, f)
 	want(t, a, 409)
 	says(t, a, "there already", `href="/mailboxes/`+all[0].ID.String()+`"`)

@@ -12,6 +12,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
+	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/session"
 	"github.com/smtp-sync/smtp-sync/server"
 	"github.com/smtp-sync/smtp-sync/server/api"
@@ -105,6 +106,38 @@ func TestWhyAsksEveryPlaceAndSaysItInSentences(t *testing.T) {
 	says(t, w.do(t, browser, "GET", "/why?date=2024-01-31", ""), `href="#mailbox"`)
 	want(t, w.do(t, stranger, "GET", path+"&date=2024-01-31", ""), 404)
 	want(t, w.do(t, browser, "GET", "/why?mailbox=x&date=2024-01-31", ""), 404)
+}
+
+// The log knows when a mail was handled: what was sent long before may have come
+// with the history.
+func TestMailThatCameLongAfterItsDayIsNotCalledAbsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user, _, program := w.person(t, "owner")
+	box := w.Mailbox(t, user, "old")
+	w.Engine.Set(box.ID, schedule.State{Phase: schedule.Idle, LastSync: time.Now()})
+	w.Books.Append(user, audit.Entry{Mailbox: box.ID, Domain: "shop.example", Status: mail.Imported})
+	ask := func(query string, clues ...api.Clue) api.Why {
+		w.Clues = clues
+		a := w.do(t, program, "GET", "/api/v1/why?mailbox="+box.ID.String()+"&date=2024-01-31"+query, "")
+		want(t, a, 200)
+		return read[api.Why](t, a)
+	}
+	for name, c := range map[string]struct {
+		query, want string
+		clues       []api.Clue
+	}{
+		"it came since":      {"&domain=Ann%40Shop.Example", "is in Gmail", nil},
+		"no domain is named": {"", "may have come on another", nil},
+		"another domain":     {"&domain=other.example", "no mail from this domain", nil},
+		"the log is younger": {"&domain=other.example", "does not reach back", []api.Clue{{Place: "audit", Code: "forgotten", Detail: "the log remembers 90 days"}}},
+		"it was not wanted":  {"&domain=other.example", "left where it is", []api.Clue{{Place: "listing", Code: "before_history", Detail: "mail from before 2025-01-01 is left where it is"}}},
+		"refused further on": {"&domain=shop.example", "Gmail has refused", []api.Clue{{Place: "gmail", Code: "refused", Detail: "1 message refused"}}},
+	} {
+		if got := ask(c.query, c.clues...); !strings.Contains(got.Answer, c.want) {
+			t.Errorf("%s: %s", name, got.Answer)
+		}
+	}
 }
 
 func TestTheLensShowsWhatIsHeldAndItsJSON(t *testing.T) {

@@ -80,6 +80,11 @@ func (s *Service) wipeBoxPage(c *call) error {
 // wipeBox wipes the mailbox that was on the page, and not one that has become
 // another since.
 func (s *Service) wipeBox(c *call) error {
+	to, release := c.press()
+	defer release()
+	if to != "" {
+		return seeOther(c, to)
+	}
 	lock := s.edit(c.who.user)
 	lock.Lock()
 	defer lock.Unlock()
@@ -102,7 +107,7 @@ func (s *Service) wipeBox(c *call) error {
 	if err != nil {
 		return err
 	}
-	return seeOther(c, s.to("/receipts/"+r.ID))
+	return c.lead("/receipts/" + r.ID)
 }
 
 func (s *Service) wipeGrantView() wipeView {
@@ -163,6 +168,11 @@ func (s *Service) wipeMePage(c *call) error {
 }
 
 func (s *Service) wipeMeForm(c *call) error {
+	to, release := c.press()
+	defer release()
+	if to != "" {
+		return seeOther(c, to)
+	}
 	f, err := c.form()
 	if err != nil {
 		return err
@@ -180,7 +190,7 @@ func (s *Service) wipeMeForm(c *call) error {
 	}
 	s.forgetCookie(c, s.cookie)
 	c.Set("Clear-Site-Data", `"cache", "storage"`)
-	return seeOther(c, s.to("/receipts/"+r.ID))
+	return c.lead("/receipts/" + r.ID)
 }
 
 // receiptView is what a wipe destroyed, for whoever has its address.

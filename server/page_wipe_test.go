@@ -1,13 +1,18 @@
 package server_test
 
 import (
+	"context"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
+	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
+	"github.com/smtp-sync/smtp-sync/server"
 	"github.com/smtp-sync/smtp-sync/server/api"
 )
 
@@ -52,8 +57,13 @@ func TestAMailboxIsWipedAfterItsNameIsTyped(t *testing.T) {
 	if asked := w.Engine.Asked(); len(asked) > 0 {
 		t.Errorf("the engine was asked to %v", asked)
 	}
-	w.receiptOf(t, w.submit(t, browser, path, copied(f, "confirm", " old MAIL ")), "mailbox")
+	first := w.submit(t, browser, path, copied(f, "confirm", " old MAIL "))
+	w.receiptOf(t, first, "mailbox")
 	want(t, w.do(t, browser, "GET", path, ""), 404)
+	if a := w.submit(t, browser, path, copied(f, "confirm", " old MAIL ")); a.Header.Get("Location") != first.Header.Get("Location") {
+		t.Errorf("pressed twice: %d", a.StatusCode)
+	}
+	want(t, w.submit(t, browser, path, copied(f, "confirm", "Old mail")), 404)
 	if got := strings.Join(w.Engine.Asked(), " "); got != "forget" {
 		t.Errorf("the engine was asked to %s", got)
 	}
@@ -83,7 +93,12 @@ func TestAnAccountIsWipedAfterItsAddressIsTyped(t *testing.T) {
 	want(t, page, 200)
 	says(t, page, "owner@gmail.example", "one mailbox with its password", "Old mail")
 	want(t, w.submit(t, browser, path, url.Values{"confirm": {"delete everything"}}), 422)
-	w.receiptOf(t, w.submit(t, browser, path, url.Values{"confirm": {"owner@gmail.example"}}), "account")
+	first := w.submit(t, browser, path, url.Values{"confirm": {"owner@gmail.example"}})
+	w.receiptOf(t, first, "account")
+	if a := w.submit(t, browser, path, url.Values{"confirm": {"owner@gmail.example"}}); a.Header.Get("Location") != first.Header.Get("Location") {
+		t.Errorf("pressed twice: %d", a.StatusCode)
+	}
+	want(t, w.submit(t, browser, path, url.Values{"confirm": {"Owner@gmail.example"}}), 401)
 	want(t, w.do(t, browser, "GET", "/settings", ""), 401)
 	want(t, w.do(t, as{}, "GET", "/receipts/nosuch", ""), 404)
 
@@ -92,6 +107,43 @@ func TestAnAccountIsWipedAfterItsAddressIsTyped(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.receiptOf(t, w.submit(t, anew, path, url.Values{"confirm": {"delete everything"}}), "account")
+}
+
+// lateWipe is a store that has wiped a user, and takes its time to say so.
+type lateWipe struct {
+	server.Accounts
+	wiped, told chan struct{}
+}
+
+func (l lateWipe) WipeUser(ctx context.Context, user id.User) (account.Receipt, error) {
+	r, err := l.Accounts.WipeUser(ctx, user)
+	close(l.wiped)
+	<-l.told
+	return r, err
+}
+
+func TestASecondPressWaitsForTheReceiptOfTheFirst(t *testing.T) {
+	t.Parallel()
+	late := lateWipe{wiped: make(chan struct{}), told: make(chan struct{})}
+	w := newWorld(t, func(o *server.Options) { late.Accounts = o.Accounts; o.Accounts = late })
+	_, browser, _ := w.person(t, "owner")
+	press := func(to chan<- string) {
+		a := w.submit(t, browser, "/settings/delete", url.Values{"confirm": {"owner@gmail.example"}})
+		to <- a.Header.Get("Location")
+	}
+	first, second := make(chan string, 1), make(chan string, 1)
+	go press(first)
+	<-late.wiped
+	go press(second)
+	select {
+	case to := <-second:
+		t.Errorf("the second press is answered before the first, with %q", to)
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(late.told)
+	if one, two := <-first, <-second; one != two || !strings.Contains(one, "/receipts/") {
+		t.Errorf("to %q and %q", one, two)
+	}
 }
 
 func TestPagesAboutDeletionShowNamesAsText(t *testing.T) {

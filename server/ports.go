@@ -116,6 +116,9 @@ type Finder interface {
 // the connection is in the Result; an error is a wrong input, or that there
 // were too many failed logins.
 type Prober interface {
+	// Admit refuses a password that is to be kept, with a *mail.Fault, after too
+	// many that were wrong: keeping them would be another way to guess.
+	Admit(user id.User, box account.Mailbox) error
 	Test(ctx context.Context, user id.User, box account.Mailbox, told func(probe.Step)) (probe.Result, error)
 }
 

@@ -65,6 +65,7 @@ type Service struct {
 	routes []*route
 	hub    *live.Hub
 	delays delay.Keeper
+	again  again
 	limits map[class]*limit.Limiter
 
 	origin   string // of the public URL

@@ -312,6 +312,21 @@ func TestSigningOutEndsTheSession(t *testing.T) {
 	wantProblem(t, w.do(t, as{cookie: cookie}, "GET", "/api/v1/me", ""), 401, "session_expired", "")
 }
 
+func TestAPageOfAnotherSignInIsToldAPersonInWords(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := newBrowser(w)
+	b.signIn(t, "one")
+	before := b.csrf() // in a second tab
+	b.signIn(t, "two")
+	a := b.send(t, "POST", "https://mail.example.org/mailboxes/new", url.Values{"csrf": {before}, "step": {"create"}})
+	want(t, a, 403)
+	says(t, a, "another sign-in", "load the page again")
+	if strings.Contains(string(a.body), "X-CSRF-Token") {
+		t.Error("a person is told of a header")
+	}
+}
+
 func TestSecurityEventsAreAnsweredAsTheirReceiverSays(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -1,13 +1,17 @@
 package server
 
 import (
+	"cmp"
+	"time"
+
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/smtp-sync/smtp-sync/internal/session"
 	"github.com/smtp-sync/smtp-sync/server/api"
 )
 
-// createToken makes a token that may do no more than its maker.
+// createToken makes a token that may do no more than its maker, and lives no
+// longer than that.
 func (s *Service) createToken(c *call, in api.TokenNew) error {
 	n, err := in.Check()
 	if err != nil {
@@ -15,6 +19,9 @@ func (s *Service) createToken(c *call, in api.TokenNew) error {
 	}
 	if c.who.token != nil && !c.who.token.Scopes.Has(n.Scopes) {
 		return &api.Error{Status: fiber.StatusForbidden, Code: "scope_missing", Detail: "a token makes no token that may do more than itself"}
+	}
+	if c.who.token != nil {
+		n.Life = min(cmp.Or(n.Life, session.TokenLife), time.Until(c.who.token.Expires))
 	}
 	t, text, err := s.o.Sessions.IssueToken(c.ctx, c.who.user, n)
 	if err != nil {

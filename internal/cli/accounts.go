@@ -102,7 +102,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		Host: m.Host, Protocol: m.Protocol, PollEvery: m.PollEvery, Push: m.Protocol == "imap",
 	}}
 	if m.Protocol != "imap" {
-		job.Pass.Dialer = dialer(m, p.out)
+		job.Pass.Dialer = p.watching(m, dialer(m, p.out))
 		return job, nil
 	}
 	cfg := imapConfig(m, p.out)
@@ -111,7 +111,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		cfg.Look = cmp.Or(m.PollEvery, p.cfg.PollEvery)
 	}
 	d := imap.New(cfg)
-	job.Pass.Dialer = imapDialer{d}
+	job.Pass.Dialer = p.watching(m, imapDialer{d})
 	job.Park = func(ctx context.Context) (actors.Parked, error) {
 		parked, err := d.Park(ctx)
 		if parked == nil {
@@ -123,9 +123,29 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	job.Close = d.Close
 	job.Resume = func(parked actors.Parked) bridge.Dialer {
 		d.Resume(parked.(*imap.Parked))
-		return imapDialer{d}
+		return p.watching(m, imapDialer{d})
 	}
 	return job, nil
+}
+
+// watching makes a dialer tell of each password that is wrong: whoever keeps one
+// after the other is guessing.
+func (p *person) watching(m account.Mailbox, d bridge.Dialer) bridge.Dialer {
+	return watched{d, func() { p.guesses.Failed(p.user, m.Host, m.Username, m.Password) }}
+}
+
+type watched struct {
+	bridge.Dialer
+	refused func()
+}
+
+// Dial implements bridge.Dialer.
+func (w watched) Dial(ctx context.Context) (bridge.Source, error) {
+	s, err := w.Dialer.Dial(ctx)
+	if err != nil && mail.ClassOf(err) == mail.Login {
+		w.refused()
+	}
+	return s, err
 }
 
 // count brings what a pass says of its messages into the metrics.

@@ -76,8 +76,8 @@ func (d demoCmd) Run(a *app) error {
 	cancel()
 	running.Wait()
 	a.printf("\n%d messages arrived in the Gmail double. Everything the demo stored is deleted.\n", world.Arrived())
-	if errors.Is(err, errDemoOver) || errors.Is(err, errInterrupted) {
-		return nil // Ctrl-C is how a demo ends
+	if errors.Is(err, errDemoOver) || errors.Is(err, errInterrupted) || errors.Is(err, errTerminated) {
+		return nil // Ctrl-C is how a demo ends, and nothing of it is left to go on with
 	}
 	return err
 }

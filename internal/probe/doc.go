@@ -22,7 +22,9 @@
 // that of the network. A name that does not exist and one that leads into a
 // forbidden network look the same. Against the second, a Limiter counts the
 // logins that failed, and nothing else; logins under way count as failed until
-// they are over, so many at once are no way around it.
+// they are over, so many at once are no way around it. A mailbox that is kept is
+// tried by the engine: its wrong passwords count too, and after too many of them
+// no other is kept for a while (Admit, Failed).
 //
 // From the login on the codes are those of the sources ("auth_failed", ...). The
 // help is the provider's own where internal/discover has it. No text ever has

@@ -2,12 +2,14 @@ package probe
 
 import (
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 const (
@@ -43,8 +45,9 @@ type Limiter struct {
 
 // failure is a login that failed, under the keys that it counts for.
 type failure struct {
-	at   time.Time
-	keys [4]uint64
+	at    time.Time
+	keys  [4]uint64
+	saved uint64 // of a password that was kept: which one; else 0
 }
 
 // The places of a failure's keys.
@@ -78,8 +81,7 @@ func (l *Limiter) Allow(user id.User, host, username string) (done func(failed b
 	now := time.Now()
 	l.forget(now)
 	if key, limit, over := l.over(keys); over {
-		return nil, &mail.Fault{Class: mail.RateLimited, Code: "too_many_guesses", Scope: "user", Until: l.free(key, limit, now),
-			Text: "too many logins have failed", Help: "look the password up at the provider, and try again when the time has passed"}
+		return nil, l.refusal(key, limit, now)
 	}
 	l.add(keys, 1)
 	var once sync.Once
@@ -93,10 +95,56 @@ func (l *Limiter) done(keys [4]uint64, failed bool) {
 		l.add(keys, -1)
 		return
 	}
+	l.note(failure{at: time.Now(), keys: keys})
+}
+
+// note remembers a failure that is counted already.
+func (l *Limiter) note(f failure) {
 	if len(l.failed) == maxFailures {
 		l.drop()
 	}
-	l.failed = append(l.failed, failure{time.Now(), keys})
+	l.failed = append(l.failed, f)
+}
+
+// Failed counts a login of a mailbox that is kept, once for each password: what
+// is tried again guesses nothing.
+func (l *Limiter) Failed(user id.User, host, username string, password vault.Secret) {
+	keys := l.keys(user, host, username)
+	saved := maphash.Comparable(l.seed, [2]uint64{keys[byAccount], maphash.Bytes(l.seed, password.Reveal())})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	l.forget(now)
+	if slices.ContainsFunc(l.failed, func(f failure) bool { return f.saved == saved }) {
+		return
+	}
+	l.add(keys, 1)
+	l.note(failure{now, keys, saved})
+}
+
+// manySaved is how much oftener than tests the kept passwords of a user may fail
+// at one host: who moves a whole family there has no dialogue to stop him.
+const manySaved = 5
+
+// admit says whether a password may be kept; nothing is counted by it.
+func (l *Limiter) admit(user id.User, host, username string) error {
+	keys := l.keys(user, host, username)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	l.forget(now)
+	if n := l.limits.Account; l.counts[keys[byAccount]] >= n {
+		return l.refusal(keys[byAccount], n, now)
+	}
+	if n := l.limits.UserHost * manySaved; l.counts[keys[byUserHost]] >= n {
+		return l.refusal(keys[byUserHost], n, now)
+	}
+	return nil
+}
+
+func (l *Limiter) refusal(key uint64, limit int, now time.Time) error {
+	return &mail.Fault{Class: mail.RateLimited, Code: "too_many_guesses", Scope: "user", Until: l.free(key, limit, now),
+		Text: "too many logins have failed", Help: "look the password up at the provider, and try again when the time has passed"}
 }
 
 // over finds a limit that is reached.

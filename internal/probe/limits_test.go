@@ -2,8 +2,11 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
@@ -78,13 +81,85 @@ func TestOnlyFailedLoginsAreCounted(t *testing.T) {
 
 func TestTestsAtATimeAreLimited(t *testing.T) {
 	t.Parallel()
-	p := prober(loopback, 993)
-	for range maxMany {
-		p.slots <- struct{}{}
+	good := maildrop(t, "tls", ca.Server("127.0.0.1"), pop3d.Faults{})
+	p := prober(loopback, uint16(good.Port))
+	ctx, cancel := context.WithCancel(t.Context())
+	var under sync.WaitGroup
+	defer under.Wait()
+	defer cancel()
+	busy := func(user id.User) bool {
+		_, err := p.Test(t.Context(), user, good, nil)
+		f, _ := mail.AsFault(err)
+		if f != nil && (f.Code != "busy" || f.Class != mail.RateLimited || f.Until.IsZero()) {
+			t.Errorf("Test: %v, want busy", err)
+		}
+		return err != nil
 	}
-	_, err := p.Test(t.Context(), id.New[id.User](), account.Mailbox{Protocol: "imap", Host: "127.0.0.1", Port: 993, Security: "tls",
-		Username: "ann", Password: vault.NewSecret(password)}, nil)
-	if f, _ := mail.AsFault(err); f == nil || f.Code != "busy" || f.Class != mail.RateLimited || f.Until.IsZero() {
-		t.Errorf("Test: %v, want busy", err)
+	fill := func(n int, user id.User) {
+		for range n {
+			leave, err := p.enter(user)
+			if err != nil {
+				t.Fatal(err)
+			}
+			under.Go(func() { <-ctx.Done(); leave() })
+		}
 	}
+	greedy := id.New[id.User]()
+	fill(maxOwn, greedy)
+	if !busy(greedy) || busy(id.New[id.User]()) {
+		t.Error("who tests too many at a time is not held back, or others are")
+	}
+	for range maxMany/maxOwn - 1 {
+		fill(maxOwn, id.New[id.User]())
+	}
+	if !busy(id.New[id.User]()) {
+		t.Error("more are under way than there are places")
+	}
+	cancel()
+	under.Wait()
+	if busy(greedy) || len(p.own) != 0 {
+		t.Errorf("places are not given back: %v", p.own)
+	}
+}
+
+func TestKeptPasswordsAreGuessesToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(Limits{})
+		p := New(nil, l)
+		eve, box := id.New[id.User](), account.Mailbox{Host: "h.example", Username: "bob"}
+		kept := 0
+		for i := range 50 {
+			if p.Admit(eve, box) != nil {
+				break
+			}
+			kept++
+			for range 3 { // as the engine does
+				l.Failed(eve, box.Host, box.Username, vault.NewSecret(fmt.Sprint("guess", i)))
+			}
+		}
+		if kept != 10 {
+			t.Errorf("%d guesses, want 10", kept)
+		}
+		if try(l, eve, "h.example", "bob", true) {
+			t.Error("a test may go on where a mailbox may not")
+		}
+		for i := range 200 { // one password for many accounts
+			box.Username = fmt.Sprint("user", i)
+			if p.Admit(eve, box) == nil {
+				kept++
+				l.Failed(eve, box.Host, box.Username, vault.NewSecret("123456"))
+			}
+		}
+		if kept != manySaved*20 {
+			t.Errorf("%d guesses at one host, want %d", kept, manySaved*20)
+		}
+		if err := p.Admit(id.New[id.User](), box); err != nil {
+			t.Errorf("another user: %v", err)
+		}
+		time.Sleep(window)
+		if err := p.Admit(eve, box); err != nil {
+			t.Errorf("an hour later: %v", err)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
@@ -18,6 +19,7 @@ const (
 
 	maxTest = time.Minute // of a whole test
 	maxMany = 16          // tests at a time
+	maxOwn  = 4           // of one user: his silent servers must not take all of them
 )
 
 // Prober tests connections. It may be used by many goroutines.
@@ -25,12 +27,41 @@ type Prober struct {
 	dial    *dial.Dialer
 	limiter *Limiter
 	floor   time.Duration
-	slots   chan struct{}
+
+	mu   sync.Mutex
+	many int             // tests under way
+	own  map[id.User]int // of each user
 }
 
 // New makes a Prober that connects through d and asks l before each login.
 func New(d *dial.Dialer, l *Limiter) *Prober {
-	return &Prober{dial: d, limiter: l, floor: Floor, slots: make(chan struct{}, maxMany)}
+	return &Prober{dial: d, limiter: l, floor: Floor, own: map[id.User]int{}}
+}
+
+// enter takes a place for a test of the user's, if there is one.
+func (p *Prober) enter(user id.User) (leave func(), err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.many >= maxMany || p.own[user] >= maxOwn {
+		return nil, &mail.Fault{Class: mail.RateLimited, Code: "busy", Scope: "concurrent", Until: time.Now().Add(5 * time.Second),
+			Text: "too many connections are being tested at the moment", Help: "try again in a few seconds"}
+	}
+	p.many++
+	p.own[user]++
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.many--
+		if p.own[user]--; p.own[user] == 0 {
+			delete(p.own, user)
+		}
+	}, nil
+}
+
+// Admit refuses a password that is to be kept, while too many have failed: the
+// engine would try it. What becomes of it is for Failed to say.
+func (p *Prober) Admit(user id.User, box account.Mailbox) error {
+	return p.limiter.admit(user, box.Host, box.Username)
 }
 
 // Test tries the mailbox and tells each step as it ends, if told is given, from
@@ -41,13 +72,11 @@ func (p *Prober) Test(ctx context.Context, user id.User, box account.Mailbox, to
 		return Result{}, err
 	}
 	box.Host = host
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	default:
-		return Result{}, &mail.Fault{Class: mail.RateLimited, Code: "busy", Scope: "concurrent", Until: time.Now().Add(5 * time.Second),
-			Text: "too many connections are being tested at the moment", Help: "try again in a few seconds"}
+	leave, err := p.enter(user)
+	if err != nil {
+		return Result{}, err
 	}
+	defer leave()
 	done, err := p.limiter.Allow(user, box.Host, box.Username)
 	if err != nil {
 		return Result{}, err

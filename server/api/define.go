@@ -55,10 +55,11 @@ func (p MailboxPatch) Check(m account.Mailbox, hosts Hosts) (account.Mailbox, er
 	if m.History == "since" {
 		n.Since = m.Since.UTC().Format(time.RFC3339)
 	}
-	if m.PollEvery != 0 {
-		n.PollEvery = new(Duration(m.PollEvery))
-	}
 	p.onto(&n)
+	polled := p.PollEvery == nil || time.Duration(*p.PollEvery) == m.PollEvery
+	if polled { // what stays is not judged: an operator or an import may have set what no user may
+		n.PollEvery = nil
+	}
 	var f faults
 	if p.Password != nil && f.required("password", *p.Password, "") {
 		f.password(*p.Password)
@@ -66,6 +67,9 @@ func (p MailboxPatch) Check(m account.Mailbox, hosts Hosts) (account.Mailbox, er
 	next := f.define(n, hosts)
 	next.ID, next.Created = m.ID, m.Created
 	f.same(m.Identity(), next.Identity())
+	if polled {
+		next.PollEvery = m.PollEvery
+	}
 	if p.Password != nil {
 		next.Password = vault.NewSecret(*p.Password)
 	}

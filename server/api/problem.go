@@ -72,8 +72,10 @@ var (
 	ErrSessionOnly = Fail(http.StatusForbidden, "session_required", "this takes a session in a browser, not a token")
 	ErrOrigin      = Fail(http.StatusForbidden, "bad_origin", "the request comes from another site")
 	ErrCSRF        = Fail(http.StatusForbidden, "csrf_required", "send the value of GET /api/v1/session as X-CSRF-Token")
-	ErrVersion     = Fail(http.StatusPreconditionFailed, "changed_meanwhile", "it has been changed since you read it: read it again")
-	ErrCursor      = Fail(http.StatusBadRequest, "bad_cursor", "the cursor is not one that a page gave for this list")
+	ErrOldPage     = &Error{Status: http.StatusForbidden, Code: "csrf_required", Detail: "this page was made for another sign-in than the one you have now",
+		Help: "go back, load the page again and repeat what you did; nothing was changed"}
+	ErrVersion = Fail(http.StatusPreconditionFailed, "changed_meanwhile", "it has been changed since you read it: read it again")
+	ErrCursor  = Fail(http.StatusBadRequest, "bad_cursor", "the cursor is not one that a page gave for this list")
 )
 
 // Scope makes the Error for a token that may not.

@@ -38,8 +38,10 @@ type World struct {
 	Tried  probe.Result
 	Clues  []api.Clue
 	Failed error
-	Panics any // not nil: discovery panics with it
-	Used   int64
+	// Refused is why no password may be kept; nil: any may.
+	Refused error
+	Panics  any // not nil: discovery panics with it
+	Used    int64
 
 	Ready bool
 	log   logBuffer
@@ -139,6 +141,9 @@ func (w *World) Test(_ context.Context, _ id.User, m account.Mailbox, told func(
 	}
 	return w.Tried, w.Failed
 }
+
+// Admit implements server.Prober.
+func (w *World) Admit(id.User, account.Mailbox) error { return w.Refused }
 
 // Probed gives what was to be tried, and forgets it.
 func (w *World) Probed() []account.Mailbox {
