@@ -221,6 +221,7 @@ func (pipes) Addr() net.Addr { return new(net.TCPAddr) }
 func listenOver(t *testing.T, c net.Conn, token string) *bufio.Scanner {
 	t.Helper()
 	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second)) // else it would fail by hanging
 	_, err := fmt.Fprintf(c, "GET /api/v1/events HTTP/1.1\r\nHost: mail.example.org\r\nAuthorization: Bearer %s\r\n\r\n", token)
 	lines := bufio.NewScanner(c)
 	for err == nil && lines.Scan() {
