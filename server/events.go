@@ -26,7 +26,8 @@ func (s *Service) events(c *call) error {
 	case err != nil:
 		return &api.Error{Status: fiber.StatusServiceUnavailable, Code: "restarting", Detail: "the service is being restarted", Help: "try again in some seconds"}
 	}
-	e := &eventStream{s: s, who: c.who, all: c.may("audit:read"), reader: reader, due: time.Now().Add(s.o.Heartbeat), rest: []byte("retry: 3000\n\n")}
+	e := &eventStream{s: s, who: c.who, all: c.may("audit:read"), reader: reader, due: time.Now().Add(s.o.Heartbeat)}
+	e.rest = fmt.Appendf(nil, "id: %s\nretry: 3000\n\n", reader.Last())
 	if reader.Anew {
 		e.rest = append(e.rest, "event: reset\ndata: {}\n\n"...)
 	}

@@ -102,6 +102,7 @@ func TestEventsComeAndGoOnAfterABreak(t *testing.T) {
 	user := w.User(t, "owner")
 	box := id.New[id.Mailbox]()
 	lines, leave := listen(t, address, w.Token(t, user), "")
+	first := strings.TrimPrefix(until(t, lines, "id: "), "id: ")
 	until(t, lines, "retry: ")
 	w.Engine.Tell(actors.Change{User: user, Mailbox: box, Status: actors.Status{Phase: schedule.Syncing}})
 	last := strings.TrimPrefix(until(t, lines, "id: "), "id: ")
@@ -121,6 +122,10 @@ func TestEventsComeAndGoOnAfterABreak(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	until(t, lines, "event: counters")
+	lines, _ = listen(t, address, w.Token(t, user), first)
+	if got := until(t, lines, "event: "); got != "event: mailbox" {
+		t.Errorf("got %s", got)
+	}
 	lines, _ = listen(t, address, w.Token(t, user), "elsewhere-1")
 	until(t, lines, "event: reset")
 }
@@ -183,6 +188,42 @@ func TestAStreamWithoutAPauseEndsWithItsTokenToo(t *testing.T) {
 	until(t, lines, "event: audit")
 	w.revoke(t, user)
 	ended(t, lines)
+}
+
+func TestABusyStreamBeatsAndEndsWithItsSession(t *testing.T) {
+	t.Parallel()
+	for name, scopes := range map[string][]string{"all": nil, "without audit": {"mailboxes:read"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(o *server.Options) { o.Heartbeat = time.Second })
+			address := serve(t, w)
+			user := w.User(t, "owner")
+			lines, _ := listen(t, address, w.Token(t, user, scopes...), "")
+			until(t, lines, "retry: ")
+			mail := time.NewTicker(50 * time.Millisecond) // the stream is never quiet for as long as a beat
+			done := make(chan struct{})
+			t.Cleanup(func() { mail.Stop(); close(done) })
+			go func() {
+				for {
+					select {
+					case <-mail.C:
+						w.svc.Audited(user, audit.Entry{Domain: "a.example", Status: "imported"})
+					case <-done:
+						return
+					}
+				}
+			}()
+			until(t, lines, ": beat")
+			all, err := w.Sessions.Tokens(t.Context(), user)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Sessions.RevokeToken(t.Context(), user, all[0].ID); err != nil {
+				t.Fatal(err)
+			}
+			ended(t, lines)
+		})
+	}
 }
 
 func TestAClientThatHasGoneIsFoundOutByTheBeat(t *testing.T) {

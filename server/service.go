@@ -51,7 +51,12 @@ type Options struct {
 	TermsURL       string       // of the operator; may be ""
 	Log            *slog.Logger
 	Heartbeat      time.Duration // of event streams; 0: 15 s
+	Waiting        *Waiting      // the demo's; nil: there is none
 }
+
+// Waiting is a mailbox of the demo that wants to be added. It is named where
+// somebody would add it, and is a secret to nobody.
+type Waiting struct{ Address, Password string }
 
 // Service is the HTTP side of the product: API, sign-in and pages.
 type Service struct {
@@ -114,7 +119,7 @@ func NewService(o Options) (*Service, error) {
 		DisableHeaderNormalizing:     false,
 		DisablePreParseMultipartForm: true,
 	})
-	s.app.Use(s.observe, s.protect, s.behindProxy)
+	s.app.Use(s.observe, s.protect, s.behindProxy, s.asItIs)
 	s.mount()
 	s.files()
 	return s, nil

@@ -3,7 +3,6 @@ package server
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -76,58 +75,4 @@ func (s *Service) watch(ctx context.Context) {
 
 func changeOf(c actors.Change) api.MailboxEvent {
 	return api.MailboxEvent{ID: c.Mailbox.String(), Gone: c.Gone, Standing: standingOf(c.Status)}
-}
-
-// export streams everything that is held about the user.
-func (s *Service) export(c *call) error {
-	me, err := s.me(c.ctx, c.who.user)
-	if err != nil {
-		return err
-	}
-	boxes, err := s.o.Accounts.Mailboxes(c.ctx, c.who.user)
-	if err != nil {
-		return err
-	}
-	out := api.Export{At: now(), Me: me, Audit: []api.Entry{}}
-	if out.Mailboxes, err = s.views(c.ctx, c.who.user, boxes); err != nil {
-		return err
-	}
-	if out.Tokens, err = s.tokens(c); err != nil {
-		return err
-	}
-	if out.Sessions, err = s.signIns(c); err != nil {
-		return err
-	}
-	head, err := json.Marshal(out)
-	if err != nil {
-		return err
-	}
-	const tail = "]}" // the audit is the last field, and empty so far
-	head = head[:len(head)-len(tail)]
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="smtp-sync.json"`)
-	user := c.who.user
-	return s.stream(c, fiber.MIMEApplicationJSON, func(ctx context.Context, w *bufio.Writer) error {
-		_, _ = w.Write(head)
-		comma := false
-		err := s.eachPage(ctx, user, audit.Filter{}, func(entries []api.Entry, _ bool) error {
-			for _, e := range entries {
-				b, err := json.Marshal(e)
-				if err != nil {
-					return err
-				}
-				if comma {
-					_ = w.WriteByte(',')
-				}
-				comma = true
-				if _, err := w.Write(b); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err == nil {
-			_, err = w.WriteString(tail)
-		}
-		return err
-	})
 }
