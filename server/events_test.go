@@ -172,24 +172,6 @@ func (w *world) revoke(t *testing.T, user id.User) {
 	}
 }
 
-func TestAStreamWithoutAPauseEndsWithItsTokenToo(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, func(o *server.Options) { o.Heartbeat = time.Second })
-	address := serve(t, w)
-	user := w.User(t, "owner")
-	lines, _ := listen(t, address, w.Token(t, user), "")
-	until(t, lines, "retry: ")
-	go func() { // events come four times a second
-		for t.Context().Err() == nil {
-			w.svc.Audited(user, audit.Entry{Domain: "a.example", Status: mail.Imported})
-			time.Sleep(50 * time.Millisecond)
-		}
-	}()
-	until(t, lines, "event: audit")
-	w.revoke(t, user)
-	ended(t, lines)
-}
-
 func TestABusyStreamBeatsAndEndsWithItsSession(t *testing.T) {
 	t.Parallel()
 	for name, scopes := range map[string][]string{"all": nil, "without audit": {"mailboxes:read"}} {
