@@ -22,7 +22,7 @@ import (
 var pageFiles embed.FS
 
 // functions are what pages may call, besides the methods of their frame.
-var functions = template.FuncMap{"t": text.Say, "word": text.Word, "count": count, "octets": octets}
+var functions = template.FuncMap{"t": text.Say, "word": text.Word, "count": count, "octets": octets, "sentence": sentence}
 
 // templates are the pages, each in the layout.
 var templates = readPages()
@@ -161,10 +161,10 @@ func (s *Service) places(here string) (out []place) {
 	return out
 }
 
-// has reports whether there is a page.
+// has reports whether there is a page to look at.
 func (s *Service) has(path string) bool {
 	for _, r := range s.routes {
-		if r.path == path && r.page {
+		if r.path == path && r.page && r.method == fiber.MethodGet {
 			return true
 		}
 	}

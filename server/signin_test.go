@@ -146,7 +146,7 @@ func TestNoAtGoogleChangesNothing(t *testing.T) {
 	b := newBrowser(w)
 	state := b.away(t, "GET", "/auth/google/login", nil)
 	a := b.back(t, url.Values{"state": {state}, "error": {"access_denied"}})
-	if a.StatusCode != 200 || !strings.Contains(string(a.body), "nothing was changed") || len(b.cookies) != 0 {
+	if a.StatusCode != 200 || !strings.Contains(string(a.body), "Nothing was changed") || len(b.cookies) != 0 {
 		t.Errorf("%d %s %v", a.StatusCode, a.body, b.cookies)
 	}
 }
@@ -213,7 +213,12 @@ func TestAccessIsGivenOnAPageThatSaysWhatIsAsked(t *testing.T) {
 	if body := string(a.body); !strings.Contains(body, "Add mail to your Gmail") || strings.Contains(body, "Manage labels") || !strings.Contains(body, b.csrf()) {
 		t.Errorf("page %s", body)
 	}
-	want(t, b.connect(t, "one", "/auth/google/grant", oauth.ScopeInsert), 303)
+	for path, back := range map[string]string{"": "/mailboxes", "?return=%2Fsettings": "/settings", "?return=%2F%2Fevil.example": "/"} {
+		a := b.connect(t, "one", "/auth/google/grant"+path, oauth.ScopeInsert)
+		if want(t, a, 303); a.Header.Get("Location") != "https://mail.example.org"+back {
+			t.Errorf("%q leads to %s", path, a.Header.Get("Location"))
+		}
+	}
 	if b.cookies["__Host-session"] == before {
 		t.Error("the session was not renewed")
 	}
@@ -221,7 +226,7 @@ func TestAccessIsGivenOnAPageThatSaysWhatIsAsked(t *testing.T) {
 	if me.Grant.Status != "active" || me.Grant.Scopes[0] != oauth.ScopeInsert {
 		t.Errorf("got %+v", me.Grant)
 	}
-	if got := strings.Join(w.Engine.Asked(), " "); got != "user changed" {
+	if got := strings.Join(w.Engine.Asked(), " "); got != "user changed user changed user changed" {
 		t.Errorf("the engine was asked to %s", got)
 	}
 }
@@ -244,6 +249,35 @@ func TestAnUntickedScopeIsIncompleteAndCanBeRepaired(t *testing.T) {
 	want(t, b.connect(t, "one", "/auth/google/grant?labels=1", oauth.ScopeInsert, oauth.ScopeLabels), 303)
 	if got := status(); got != "active" {
 		t.Errorf("status %s", got)
+	}
+}
+
+func TestAnAnswerWithoutLastingPermissionTakesNoneAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := newBrowser(w)
+	b.signIn(t, "one")
+	want(t, b.connect(t, "one", "/auth/google/grant", oauth.ScopeInsert), 303)
+	if a := b.connect(t, "one", "/auth/google/grant?labels=1", oauth.ScopeInsert); a.StatusCode != 409 {
+		t.Errorf("status %d", a.StatusCode)
+	}
+	g, err := w.Accounts.Grant(t.Context(), w.User(t, "one"))
+	if err != nil || g.RefreshToken.Empty() || g.Status != account.Active {
+		t.Errorf("got %+v, %v", g, err)
+	}
+}
+
+func TestWhoIsSignedOutOverAFormComesBackToItsPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := newBrowser(w)
+	b.signIn(t, "one")
+	b.cookies["__Host-session"] = session.NewCookie().RevealString() // it has ended
+	for path, back := range map[string]string{"/mailboxes/new": "?return=%2fmailboxes%2fnew", "/auth/google/grant?labels=1": "?return=%2fauth%2fgoogle%2fgrant%3flabels%3d1", "/auth/logout": `"`} {
+		a := b.send(t, "POST", "https://mail.example.org"+path, url.Values{"step": {"find"}})
+		if want(t, a, 401); !strings.Contains(string(a.body), `href="/auth/google/login`+back) {
+			t.Errorf("%s: %s", path, a.body)
+		}
 	}
 }
 

@@ -59,7 +59,7 @@ type Pass struct {
 	Parallel    int   // Gmail requests in flight of this pass alone; zero: what the gate allows
 	Concurrency int   // ceiling of a gate of its own; zero: 8
 	// Memory bounds the octets held in windows, across passes that share it.
-	Memory Memory // nil: not bounded
+	Memory *Memory // nil: not bounded
 	// Progress is told of every message as it ends and of each listing. It is
 	// called from several goroutines and must not block.
 	Progress func(Event)

@@ -82,9 +82,13 @@ func (r *run) inspect(ctx context.Context, s *session) (*listing, error) {
 		if r.digest == r.Pass.Digest {
 			return nil, nil
 		}
+		r.stale = true
+	}
+	if r.stale {
 		if err := r.read(ctx); err != nil {
 			return nil, err
 		}
+		r.stale = false
 	}
 	return r.plan(ctx, s)
 }

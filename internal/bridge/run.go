@@ -19,6 +19,7 @@ type run struct {
 
 	mu       sync.Mutex
 	known    *index
+	stale    bool                     // the ledger may say more than known does
 	claims   map[ledger.Key]*resume   // claimed and not settled
 	vanished map[mail.Key][]moved     // by content key: may have come back under another id
 	seen     map[mail.Key]bool        // ids in the listing of this round

@@ -27,6 +27,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/telemetry"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
+	"github.com/smtp-sync/smtp-sync/server"
 )
 
 // parts is the product, put together for one command.
@@ -39,7 +40,7 @@ type parts struct {
 	oauth     *oauth.Provider
 	roots     *x509.CertPool // nil: the system's
 	out       *dial.Dialer   // to mail hosts
-	memory    bridge.Memory
+	memory    *bridge.Memory
 	project   *quota.Project
 
 	// audited, once it is set, is told of each line of the log as it is written.
@@ -49,7 +50,8 @@ type parts struct {
 	// took, once it is set, is told how long each message was on its way.
 	took atomic.Pointer[func(id.Mailbox, time.Duration)]
 
-	finds discover.Options // the demo's world; zero: the real one
+	finds   discover.Options // the demo's world; zero: the real one
+	waiting *server.Waiting  // the demo's mailbox to be added; nil: none
 
 	store  *sqlite.Store
 	userID id.User

@@ -168,7 +168,7 @@ type hosts struct{}
 
 func (hosts) CheckHost(h string) (string, error) {
 	if h == "127.0.0.1" {
-		return "", &mail.Fault{Class: mail.Setup, Code: "host_not_public", Text: "the mail host is not on the public Internet"}
+		return "", &mail.Fault{Class: mail.Setup, Code: "address_forbidden", Text: "the mail host is not on the public Internet"}
 	}
 	return h, nil
 }
