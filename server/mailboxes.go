@@ -5,12 +5,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strconv"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/session"
 	"github.com/smtp-sync/smtp-sync/server/api"
@@ -175,10 +178,26 @@ func (s *Service) add(c *call, m account.Mailbox) (account.Mailbox, error) {
 			return o, errDuplicate
 		}
 	}
+	if err := s.guessing(c, m); err != nil {
+		return m, err
+	}
 	if m, err = s.o.Accounts.EnsureMailbox(c.ctx, c.who.user, m); err != nil {
 		return m, err
 	}
 	return m, s.enlist(c, m.ID)
+}
+
+// guessing refuses a password to who has had too many that were wrong: the
+// engine tries at once what is saved here.
+func (s *Service) guessing(c *call, m account.Mailbox) error {
+	err := s.o.Guesses.Check(c.who.user, m.Host, m.Username)
+	f, ok := mail.AsFault(err)
+	if !ok {
+		return err
+	}
+	c.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, seconds(time.Until(f.Until)))))
+	return &api.Error{Status: fiber.StatusTooManyRequests, Code: f.Code, Detail: f.Text, Help: f.Help,
+		Faults: []api.Fault{{Field: "password", Code: f.Code, Detail: f.Text, Help: f.Help}}}
 }
 
 func (s *Service) answerMade(c *call, box id.Mailbox) error {
@@ -230,6 +249,11 @@ func (s *Service) change(c *call, in api.MailboxPatch, unmet func(version string
 	next, err := in.Check(m, s.o.Hosts)
 	if err != nil {
 		return err
+	}
+	if in.Password != nil {
+		if err := s.guessing(c, next); err != nil {
+			return err
+		}
 	}
 	if err := s.o.Accounts.UpdateMailbox(c.ctx, c.who.user, next); err != nil {
 		return err

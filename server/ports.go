@@ -116,6 +116,12 @@ type Prober interface {
 	Test(ctx context.Context, user id.User, box account.Mailbox, told func(probe.Step)) (probe.Result, error)
 }
 
+// Guesses says whether somebody may try another password, though it is the
+// engine that will (probe.Limiter); if not, that is a Fault of class RateLimited.
+type Guesses interface {
+	Check(user id.User, host, username string) error
+}
+
 // Google is where people sign in (oauth.Visits and oauth.Provider). Sessions
 // know a person by the text of his user id: Ask.Person and the last argument
 // of End are that.

@@ -37,6 +37,7 @@ type Options struct {
 	Engine     Engine
 	Finder     Finder
 	Prober     Prober
+	Guesses    Guesses
 	Google     Google
 	Deliveries Deliveries
 	Hosts      api.Hosts

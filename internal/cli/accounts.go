@@ -102,7 +102,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		Host: m.Host, Protocol: m.Protocol, PollEvery: m.PollEvery, Push: m.Protocol == "imap",
 	}}
 	if m.Protocol != "imap" {
-		job.Pass.Dialer = dialer(m, p.out)
+		job.Pass.Dialer = p.counting(m, dialer(m, p.out))
 		return job, nil
 	}
 	cfg := imapConfig(m, p.out)
@@ -111,7 +111,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		cfg.Look = cmp.Or(m.PollEvery, p.cfg.PollEvery)
 	}
 	d := imap.New(cfg)
-	job.Pass.Dialer = imapDialer{d}
+	job.Pass.Dialer = p.counting(m, imapDialer{d})
 	job.Park = func(ctx context.Context) (actors.Parked, error) {
 		parked, err := d.Park(ctx)
 		if parked == nil {
@@ -123,9 +123,28 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	job.Close = d.Close
 	job.Resume = func(parked actors.Parked) bridge.Dialer {
 		d.Resume(parked.(*imap.Parked))
-		return imapDialer{d}
+		return p.counting(m, imapDialer{d})
 	}
 	return job, nil
+}
+
+// counting counts the logins that fail among the guesses of the user.
+func (p *person) counting(m account.Mailbox, d bridge.Dialer) bridge.Dialer {
+	return counted{d, func() { p.guesses.Failed(p.user, m.Host, m.Username) }}
+}
+
+type counted struct {
+	bridge.Dialer
+	failed func()
+}
+
+// Dial implements bridge.Dialer.
+func (c counted) Dial(ctx context.Context) (bridge.Source, error) {
+	s, err := c.Dialer.Dial(ctx)
+	if f, ok := mail.AsFault(err); ok && f.Class == mail.Login {
+		c.failed()
+	}
+	return s, err
 }
 
 // count brings what a pass says of its messages into the metrics.

@@ -22,6 +22,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
+	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/quota"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
@@ -39,6 +40,7 @@ type parts struct {
 	oauth     *oauth.Provider
 	roots     *x509.CertPool // nil: the system's
 	out       *dial.Dialer   // to mail hosts
+	guesses   *probe.Limiter // logins that failed
 	memory    *bridge.Memory
 	project   *quota.Project
 
@@ -83,7 +85,7 @@ func (a *app) open(cfg *config.Config, mode access) (*parts, error) {
 
 // assemble puts the product together.
 func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metrics) (_ *parts, err error) {
-	p := &parts{cfg: cfg, began: time.Now(), metrics: metrics, log: telemetry.New(a.stderr, telemetry.Options{Level: cfg.LogLevel, Format: cfg.LogFormat})}
+	p := &parts{cfg: cfg, began: time.Now(), metrics: metrics, guesses: probe.NewLimiter(probe.Limits{}), log: telemetry.New(a.stderr, telemetry.Options{Level: cfg.LogLevel, Format: cfg.LogFormat})}
 	defer func() {
 		if err != nil {
 			p.close()

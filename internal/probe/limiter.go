@@ -29,7 +29,9 @@ type Limits struct {
 	Host int
 }
 
-// A Limiter counts failed logins, so that nobody guesses passwords through us.
+// A Limiter counts failed logins, so that nobody guesses passwords through us:
+// those of connection tests, and those of passes, which are tests as well for
+// who saves one password after the other.
 // It knows users, hosts and user names by a hash only. It may be used by many
 // goroutines; each process has its own.
 type Limiter struct {
@@ -75,20 +77,49 @@ func (l *Limiter) Allow(user id.User, host, username string) (done func(failed b
 	keys := l.keys(user, host, username)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
-	l.forget(now)
-	if key, limit, over := l.over(keys); over {
-		return nil, &mail.Fault{Class: mail.RateLimited, Code: "too_many_guesses", Scope: "user", Until: l.free(key, limit, now),
-			Text: "too many logins have failed", Help: "look the password up at the provider, and try again when the time has passed"}
+	if err := l.check(keys); err != nil {
+		return nil, err
 	}
 	l.add(keys, 1)
 	var once sync.Once
-	return func(failed bool) { once.Do(func() { l.done(keys, failed) }) }, nil
+	return func(failed bool) {
+		once.Do(func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.done(keys, failed)
+		})
+	}, nil
 }
 
-func (l *Limiter) done(keys [4]uint64, failed bool) {
+// Check says, as Allow does, whether the user may try another password, where
+// the login comes later and is somebody else's: what fails then is for Failed.
+func (l *Limiter) Check(user id.User, host, username string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.check(l.keys(user, host, username))
+}
+
+// Failed counts a login that failed elsewhere.
+func (l *Limiter) Failed(user id.User, host, username string) {
+	keys := l.keys(user, host, username)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.add(keys, 1)
+	l.done(keys, true)
+}
+
+func (l *Limiter) check(keys [4]uint64) error {
+	now := time.Now()
+	l.forget(now)
+	if key, limit, over := l.over(keys); over {
+		return &mail.Fault{Class: mail.RateLimited, Code: "too_many_guesses", Scope: "user", Until: l.free(key, limit, now),
+			Text: "too many logins have failed", Help: "look the password up at the provider, and try again when the time has passed"}
+	}
+	return nil
+}
+
+// done ends a login that was counted. The caller holds the lock.
+func (l *Limiter) done(keys [4]uint64, failed bool) {
 	if !failed {
 		l.add(keys, -1)
 		return

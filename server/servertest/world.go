@@ -37,8 +37,10 @@ type World struct {
 	Tried  probe.Result
 	Clues  []api.Clue
 	Failed error
-	Panics any // not nil: discovery panics with it
-	Used   int64
+	// Guessed is why no other password may be saved.
+	Guessed error
+	Panics  any // not nil: discovery panics with it
+	Used    int64
 
 	Ready bool
 	log   logBuffer
@@ -61,7 +63,7 @@ func (w *World) Options() server.Options {
 	return server.Options{
 		PublicURL: "https://mail.example.org", Key: vault.NewSecret(bytes.Repeat([]byte("k"), 32)),
 		Sessions: &w.Sessions, Accounts: &w.Accounts, Books: &w.Books, Asker: w, Usage: w.usage, Schedules: &w.Engine, Engine: &w.Engine,
-		Finder: w, Prober: w, Google: &w.Google, Deliveries: deliver, Hosts: hosts{},
+		Finder: w, Prober: w, Guesses: w, Google: &w.Google, Deliveries: deliver, Hosts: hosts{},
 		Ready: func() bool { return w.Ready }, SignUp: account.SignUp{Rule: "open"}, BytesPerDay: 500_000_000,
 		Log: telemetry.New(&w.log, telemetry.Options{Level: "debug", Format: "json"}), Heartbeat: 15 * time.Second,
 	}
@@ -152,6 +154,9 @@ func (w *World) Probed() []account.Mailbox {
 func (w *World) Why(context.Context, id.User, account.Mailbox, audit.Filter) ([]api.Clue, error) {
 	return w.Clues, nil
 }
+
+// Check implements server.Guesses.
+func (w *World) Check(id.User, string, string) error { return w.Guessed }
 
 func (w *World) usage(context.Context, id.User) (int64, error) { return w.Used, nil }
 

@@ -127,4 +127,9 @@ var webMutants = []mutant{
 		edits: in("internal/probe/probe.go", "defer func() { done(guessed) }()", "defer func() { done(guessed && false) }()"),
 		pkg:   probe, run: "GuessesAreCounted",
 	},
+	{
+		name: "free-saves", why: "who has guessed too often goes on by saving mailboxes",
+		edits: in("server/mailboxes.go", "err := s.o.Guesses.Check(c.who.user, m.Host, m.Username)", "err := s.o.Guesses.Check(c.who.user, m.Host, m.Username)\n\terr = nil"),
+		pkg:   server, run: "GuessedTooOften",
+	},
 }
