@@ -3,6 +3,8 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -100,6 +102,7 @@ func TestEventsComeAndGoOnAfterABreak(t *testing.T) {
 	user := w.User(t, "owner")
 	box := id.New[id.Mailbox]()
 	lines, leave := listen(t, address, w.Token(t, user), "")
+	first := strings.TrimPrefix(until(t, lines, "id: "), "id: ")
 	until(t, lines, "retry: ")
 	w.Engine.Tell(actors.Change{User: user, Mailbox: box, Status: actors.Status{Phase: schedule.Syncing}})
 	last := strings.TrimPrefix(until(t, lines, "id: "), "id: ")
@@ -119,6 +122,10 @@ func TestEventsComeAndGoOnAfterABreak(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	until(t, lines, "event: counters")
+	lines, _ = listen(t, address, w.Token(t, user), first)
+	if got := until(t, lines, "event: "); got != "event: mailbox" {
+		t.Errorf("got %s", got)
+	}
 	lines, _ = listen(t, address, w.Token(t, user), "elsewhere-1")
 	until(t, lines, "event: reset")
 }
@@ -147,6 +154,13 @@ func TestAStreamBeatsAndEndsWithItsToken(t *testing.T) {
 	lines, _ := listen(t, address, token, "")
 	until(t, lines, ": beat")
 	until(t, lines, ": beat")
+	w.revoke(t, user)
+	ended(t, lines)
+}
+
+// revoke ends all tokens of a user.
+func (w *world) revoke(t *testing.T, user id.User) {
+	t.Helper()
 	all, err := w.Sessions.Tokens(t.Context(), user)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +170,60 @@ func TestAStreamBeatsAndEndsWithItsToken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func TestAStreamWithoutAPauseEndsWithItsTokenToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *server.Options) { o.Heartbeat = time.Second })
+	address := serve(t, w)
+	user := w.User(t, "owner")
+	lines, _ := listen(t, address, w.Token(t, user), "")
+	until(t, lines, "retry: ")
+	go func() { // events come four times a second
+		for t.Context().Err() == nil {
+			w.svc.Audited(user, audit.Entry{Domain: "a.example", Status: mail.Imported})
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	until(t, lines, "event: audit")
+	w.revoke(t, user)
 	ended(t, lines)
+}
+
+func TestABusyStreamBeatsAndEndsWithItsSession(t *testing.T) {
+	t.Parallel()
+	for name, scopes := range map[string][]string{"all": nil, "without audit": {"mailboxes:read"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(o *server.Options) { o.Heartbeat = time.Second })
+			address := serve(t, w)
+			user := w.User(t, "owner")
+			lines, _ := listen(t, address, w.Token(t, user, scopes...), "")
+			until(t, lines, "retry: ")
+			mail := time.NewTicker(50 * time.Millisecond) // the stream is never quiet for as long as a beat
+			done := make(chan struct{})
+			t.Cleanup(func() { mail.Stop(); close(done) })
+			go func() {
+				for {
+					select {
+					case <-mail.C:
+						w.svc.Audited(user, audit.Entry{Domain: "a.example", Status: "imported"})
+					case <-done:
+						return
+					}
+				}
+			}()
+			until(t, lines, ": beat")
+			all, err := w.Sessions.Tokens(t.Context(), user)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Sessions.RevokeToken(t.Context(), user, all[0].ID); err != nil {
+				t.Fatal(err)
+			}
+			ended(t, lines)
+		})
+	}
 }
 
 func TestAClientThatHasGoneIsFoundOutByTheBeat(t *testing.T) {
@@ -167,6 +234,71 @@ func TestAClientThatHasGoneIsFoundOutByTheBeat(t *testing.T) {
 	until(t, lines, ": beat")
 	leave()
 	eventually(t, "the stream is left", func() bool { return w.svc.Streams() == 0 })
+}
+
+// pipes listens for connections that hold nothing: what is written waits until
+// it is read.
+type pipes struct{ conns chan net.Conn }
+
+func (p pipes) dial() net.Conn {
+	here, there := net.Pipe()
+	p.conns <- there
+	return here
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	c, open := <-p.conns
+	if !open {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (p pipes) Close() error { close(p.conns); return nil }
+
+func (pipes) Addr() net.Addr { return new(net.TCPAddr) }
+
+// listenOver opens an event stream over a connection and gives its lines.
+func listenOver(t *testing.T, c net.Conn, token string) *bufio.Scanner {
+	t.Helper()
+	t.Cleanup(func() { _ = c.Close() })
+	_, err := fmt.Fprintf(c, "GET /api/v1/events HTTP/1.1\r\nHost: mail.example.org\r\nAuthorization: Bearer %s\r\n\r\n", token)
+	lines := bufio.NewScanner(c)
+	for err == nil && lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "retry: ") {
+			return lines
+		}
+	}
+	t.Fatalf("no event stream: %v, %v", err, lines.Err())
+	return nil
+}
+
+func TestAClientThatDoesNotReadHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := pipes{conns: make(chan net.Conn)}
+	serveOn(t, w, p)
+	stuck, other := w.User(t, "stuck"), w.User(t, "other")
+	for range 5 {
+		listenOver(t, p.dial(), w.Token(t, stuck))
+	}
+	beside, another := listenOver(t, p.dial(), w.Token(t, stuck)), listenOver(t, p.dial(), w.Token(t, other))
+	for round := range 5 {
+		for range 50 {
+			w.svc.Audited(stuck, audit.Entry{Domain: fmt.Sprintf("round-%d.example", round), Status: mail.Imported})
+		}
+		w.svc.Audited(other, audit.Entry{Domain: fmt.Sprintf("round-%d.example", round), Status: mail.Imported})
+		for name, lines := range map[string]*bufio.Scanner{"his other stream": beside, "another user": another} {
+			for !strings.Contains(lines.Text(), fmt.Sprintf("round-%d.example", round)) {
+				if !lines.Scan() {
+					t.Fatalf("%s, round %d: the stream ended: %v", name, round, lines.Err())
+				}
+			}
+		}
+	}
+	if n := w.svc.Streams(); n != 7 {
+		t.Errorf("%d streams, want 7: five that do not read and two that do", n)
+	}
 }
 
 func TestTheUsersStreamsEndWithHim(t *testing.T) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"net/netip"
@@ -90,7 +91,8 @@ func (s *Service) address(c *fiber.Ctx) string {
 		return "unknown"
 	}
 	remote = remote.Unmap()
-	hops := strings.Split(c.Get(fiber.HeaderXForwardedFor), ",")
+	// A proxy may write its own line below the client's (RFC 9110 5.3: one list).
+	hops := strings.Split(string(bytes.Join(c.Request().Header.PeekAll(fiber.HeaderXForwardedFor), []byte(","))), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusted(remote); i-- {
 		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {

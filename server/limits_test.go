@@ -37,8 +37,10 @@ func TestAGreedyUserIsHeldBackAndNobodyElse(t *testing.T) {
 func knock(t *testing.T, w *world, forwarded string) int {
 	t.Helper()
 	r := httptest.NewRequest("GET", "/api/v1/receipts/x", nil)
-	if forwarded != "" {
-		r.Header.Set("X-Forwarded-For", forwarded)
+	for line := range strings.SplitSeq(forwarded, "\n") {
+		if line != "" {
+			r.Header.Add("X-Forwarded-For", line)
+		}
 	}
 	return w.raw(t, r).StatusCode
 }
@@ -55,6 +57,8 @@ func TestStrangersAreCountedByAddress(t *testing.T) {
 		{"a trusted one names many", []netip.Prefix{netip.MustParsePrefix("0.0.0.0/32")}, func(i int) string { return fmt.Sprintf("203.0.113.%d", i%250) }, false},
 		{"what stands before the proxy's word is invented", []netip.Prefix{netip.MustParsePrefix("0.0.0.0/32")},
 			func(i int) string { return fmt.Sprintf("198.51.100.%d, 203.0.113.7", i%250) }, true},
+		{"the proxy writes a line of its own below the invented one", []netip.Prefix{netip.MustParsePrefix("0.0.0.0/32")},
+			func(i int) string { return fmt.Sprintf("198.51.100.%d\n203.0.113.7", i%250) }, true},
 		{"proxies behind proxies", []netip.Prefix{netip.MustParsePrefix("0.0.0.0/32"), netip.MustParsePrefix("10.0.0.0/8")},
 			func(i int) string { return fmt.Sprintf("203.0.113.%d, 10.0.0.1", i%250) }, false},
 		{"a network of IPv6 is one", []netip.Prefix{netip.MustParsePrefix("0.0.0.0/32")}, func(i int) string { return fmt.Sprintf("2001:db8::%d", i) }, true},

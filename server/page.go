@@ -161,10 +161,10 @@ func (s *Service) places(here string) (out []place) {
 	return out
 }
 
-// has reports whether there is a page.
+// has reports whether there is a page to look at.
 func (s *Service) has(path string) bool {
 	for _, r := range s.routes {
-		if r.path == path && r.page {
+		if r.path == path && r.page && r.method == fiber.MethodGet {
 			return true
 		}
 	}

@@ -30,8 +30,8 @@ func (s *Service) errorPage(c *fiber.Ctx, p api.Problem) error {
 		if p.Code == api.ErrExpired.Code {
 			v.Why = text.T("signin.expired")
 		}
-		if c.Method() == fiber.MethodGet {
-			v.Return = string(c.Request().URI().RequestURI())
+		if r, _ := c.Locals(localRoute).(*route); c.Method() == fiber.MethodGet || r != nil && s.has(r.path) {
+			v.Return = string(c.Request().URI().RequestURI()) // of a form: the page that it was on
 		}
 		return s.page(c, p.Status, "signin", frame{Title: text.T("signin.title"), Main: v})
 	}

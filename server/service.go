@@ -109,7 +109,9 @@ func NewService(o Options) (*Service, error) {
 		DisableStartupMessage: true,
 		CaseSensitive:         true,
 		BodyLimit:             1 << 20,
-		ReadBufferSize:        8 << 10, // bounds the header section
+		ReadBufferSize:        8 << 10,  // bounds the header section
+		WriteBufferSize:       16 << 10, // a page of the audit and most files go out in one write
+		ReduceMemoryUsage:     true,     // an idle connection and an event stream hold no buffer to read into
 		ReadTimeout:           30 * time.Second,
 		IdleTimeout:           2 * time.Minute,
 		// WriteTimeout stays 0: it would cut event streams. See unhurried.
@@ -117,7 +119,7 @@ func NewService(o Options) (*Service, error) {
 		DisableHeaderNormalizing:     false,
 		DisablePreParseMultipartForm: true,
 	})
-	s.app.Use(s.observe, s.protect, s.behindProxy)
+	s.app.Use(s.observe, s.protect, s.behindProxy, s.asItIs)
 	s.mount()
 	s.files()
 	return s, nil

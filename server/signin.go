@@ -80,7 +80,7 @@ func (s *Service) callback(c *call) error {
 	s.forgetCookie(c, s.flow)
 	switch {
 	case ask.Grants() && (err == nil || unticked(err) && grant.Sub != ""):
-		err = s.granted(c, grant)
+		err = s.granted(c, grant, err)
 	case err != nil:
 		return callbackError(err)
 	default:
@@ -139,12 +139,22 @@ func (s *Service) begin(c *call, user id.User) error {
 
 // granted keeps what Google gave, also where a box was left unticked: the pages
 // say so then, and how to repair it. That it is the session's own account has
-// been checked (oauth.Visits).
-func (s *Service) granted(c *call, g oauth.Grant) error {
+// been checked (oauth.Visits). What brings no lasting permission, which lack
+// says, takes the place of nothing that works.
+func (s *Service) granted(c *call, g oauth.Grant, lack error) error {
 	if !c.who.known() {
 		return api.ErrNoSession
 	}
 	user := c.who.user
+	if g.Refresh.Empty() {
+		a, err := s.o.Accounts.Access(c.ctx, user)
+		if err != nil {
+			return err
+		}
+		if a.Status == account.Active {
+			return callbackError(lack)
+		}
+	}
 	status := account.Active
 	if !g.Has(oauth.ScopeInsert) {
 		status = account.Incomplete

@@ -252,6 +252,35 @@ func TestAnUntickedScopeIsIncompleteAndCanBeRepaired(t *testing.T) {
 	}
 }
 
+func TestAnAnswerWithoutLastingPermissionTakesNoneAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := newBrowser(w)
+	b.signIn(t, "one")
+	want(t, b.connect(t, "one", "/auth/google/grant", oauth.ScopeInsert), 303)
+	if a := b.connect(t, "one", "/auth/google/grant?labels=1", oauth.ScopeInsert); a.StatusCode != 409 {
+		t.Errorf("status %d", a.StatusCode)
+	}
+	g, err := w.Accounts.Grant(t.Context(), w.User(t, "one"))
+	if err != nil || g.RefreshToken.Empty() || g.Status != account.Active {
+		t.Errorf("got %+v, %v", g, err)
+	}
+}
+
+func TestWhoIsSignedOutOverAFormComesBackToItsPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := newBrowser(w)
+	b.signIn(t, "one")
+	b.cookies["__Host-session"] = session.NewCookie().RevealString() // it has ended
+	for path, back := range map[string]string{"/mailboxes/new": "?return=%2fmailboxes%2fnew", "/auth/google/grant?labels=1": "?return=%2fauth%2fgoogle%2fgrant%3flabels%3d1", "/auth/logout": `"`} {
+		a := b.send(t, "POST", "https://mail.example.org"+path, url.Values{"step": {"find"}})
+		if want(t, a, 401); !strings.Contains(string(a.body), `href="/auth/google/login`+back) {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+}
+
 func TestAccessThatAnotherSessionAskedForIsNotTaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -40,7 +40,7 @@ type parts struct {
 	oauth     *oauth.Provider
 	roots     *x509.CertPool // nil: the system's
 	out       *dial.Dialer   // to mail hosts
-	memory    bridge.Memory
+	memory    *bridge.Memory
 	project   *quota.Project
 
 	// audited, once it is set, is told of each line of the log as it is written.
@@ -297,6 +297,7 @@ func passOf(m account.Mailbox) bridge.Pass {
 	if m.Label != "" {
 		pass.Labels = []string{m.Label}
 	}
+	pass.FolderLabels = folderLabels(m)
 	if m.Protocol == "imap" {
 		pass.Connections = 2
 	}

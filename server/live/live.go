@@ -55,14 +55,16 @@ type Hub struct {
 	epoch string // tells the numbers of this process from those of others
 
 	mu      sync.Mutex
+	made    uint64 // rings so far
 	rings   map[id.User]*ring
 	streams int
 	closed  bool
 }
 
 type ring struct {
-	events  [size]Event
-	next    uint64        // number of the event to come
+	epoch   string        // tells its numbers from those of the ring that was there before it
+	events  []Event       // the last of them, as many as there were, at most size
+	next    uint64        // number of the event to come; the first is 1
 	changed chan struct{} // closed when there is one
 	readers int
 	left    time.Time // when the last reader went
@@ -178,7 +180,12 @@ func (h *Hub) write(r *ring, name string, v any) {
 	if err != nil {
 		panic(fmt.Sprintf("live: %v", err)) // of our own types
 	}
-	r.events[r.next%size] = Event{ID: h.epoch + "-" + strconv.FormatUint(r.next, 10), Name: name, Data: data}
+	e := Event{ID: r.id(r.next), Name: name, Data: data}
+	if len(r.events) < size {
+		r.events = append(r.events, e)
+	} else {
+		r.events[place(r.next)] = e
+	}
 	r.next++
 }
 
@@ -205,14 +212,15 @@ func (h *Hub) Join(user id.User, last string) (*Reader, error) {
 		return nil, ErrMany
 	}
 	if r == nil {
-		r = &ring{changed: make(chan struct{}), boxes: map[string]api.MailboxEvent{}}
+		h.made++
+		r = &ring{next: 1, epoch: h.epoch + "." + strconv.FormatUint(h.made, 36), changed: make(chan struct{}), boxes: map[string]api.MailboxEvent{}}
 		h.rings[user] = r
 	}
 	h.streams++
 	r.readers++
 	reader := &Reader{hub: h, user: user, ring: r, at: r.next}
 	if last != "" {
-		at, ok := h.after(r, last)
+		at, ok := r.after(last)
 		reader.Anew = !ok
 		if ok {
 			reader.at = at
@@ -221,13 +229,22 @@ func (h *Hub) Join(user id.User, last string) (*Reader, error) {
 	return reader, nil
 }
 
+// place is where the event of a number is kept.
+func place(number uint64) uint64 { return (number - 1) % size }
+
+func (r *ring) id(number uint64) string { return r.epoch + "-" + strconv.FormatUint(number, 10) }
+
 // after gives the number that follows last's, if the ring still has it.
-func (h *Hub) after(r *ring, last string) (uint64, bool) {
+func (r *ring) after(last string) (uint64, bool) {
 	epoch, number, _ := strings.Cut(last, "-")
 	n, err := strconv.ParseUint(number, 10, 64)
-	ok := err == nil && epoch == h.epoch && n < r.next && n+1+size >= r.next
+	ok := err == nil && epoch == r.epoch && n < r.next && n+1+size >= r.next
 	return n + 1, ok
 }
+
+// Last is the id of the event before those that come: who is cut off before
+// the first of them goes on after it.
+func (r *Reader) Last() string { return r.ring.id(r.at - 1) }
 
 // Leave ends the stream.
 func (r *Reader) Leave() {
@@ -264,7 +281,7 @@ func (r *Reader) take() (out []Event, changed <-chan struct{}, err error) {
 		return nil, nil, ErrBehind
 	}
 	for ; r.at < r.ring.next; r.at++ {
-		out = append(out, r.ring.events[r.at%size])
+		out = append(out, r.ring.events[place(r.at)])
 	}
 	return out, r.ring.changed, nil
 }

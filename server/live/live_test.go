@@ -79,6 +79,40 @@ func TestWhoComesBackGoesOnWhereHeWas(t *testing.T) {
 	})
 }
 
+func TestWhoHadNoEventYetMissesNoneEither(t *testing.T) {
+	world(t, func(t *testing.T, h *Hub, user id.User) {
+		r := join(t, h, user, "")
+		last := r.Last()
+		r.Leave()
+		h.Mailbox(user, box("a"))
+		time.Sleep(time.Minute)
+		r = join(t, h, user, last)
+		if got := next(t, r); r.Anew || len(got) != 1 {
+			t.Errorf("anew %v, got %+v", r.Anew, got)
+		}
+	})
+}
+
+// While a ring is forgotten nothing is kept, however far the next one has come.
+func TestANumberOfAForgottenRingIsNoneOfTheNext(t *testing.T) {
+	world(t, func(t *testing.T, h *Hub, user id.User) {
+		r := join(t, h, user, "")
+		h.Mailbox(user, box("a"))
+		last := next(t, r)[0].ID
+		r.Leave()
+		time.Sleep(linger + time.Second)
+		h.Mailbox(user, box("b")) // nobody keeps it
+		other := join(t, h, user, "")
+		for range 3 {
+			h.Mailbox(user, box("c"))
+			next(t, other)
+		}
+		if !join(t, h, user, last).Anew {
+			t.Error("what was missed is not said")
+		}
+	})
+}
+
 func TestWhatIsForgottenIsSaid(t *testing.T) {
 	world(t, func(t *testing.T, h *Hub, user id.User) {
 		r := join(t, h, user, "")
@@ -91,7 +125,7 @@ func TestWhatIsForgottenIsSaid(t *testing.T) {
 		if !join(t, h, user, last).Anew {
 			t.Error("an event that left the ring is taken for the last")
 		}
-		for _, odd := range []string{"x-1", "1", "-", h.epoch + "-999999", h.epoch + "--1", "\r\nid: 1"} {
+		for _, odd := range []string{"x-1", "1", "-", r.ring.id(999999), r.ring.epoch + "--1", "\r\nid: 1"} {
 			if !join(t, h, user, odd).Anew {
 				t.Errorf("%q is taken for an event", odd)
 			}
