@@ -18,3 +18,10 @@ func (p *Plugin) Idle() int {
 	defer p.idle.mu.Unlock()
 	return len(p.idle.free)
 }
+
+// Kept counts the snapshots of the host.
+func (h *Host) Kept() int {
+	h.cache.mu.Lock()
+	defer h.cache.mu.Unlock()
+	return h.cache.order.Len()
+}

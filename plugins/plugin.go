@@ -81,6 +81,13 @@ func (p *Plugin) Rule(ctx context.Context, settings json.RawMessage) (*Rule, err
 	return r, nil
 }
 
+// Forget drops what is kept of the rule's settings: its user is wiped, or has
+// changed them. Rules with equal settings make their snapshot again.
+func (r *Rule) Forget() {
+	r.Plugin.host.cache.remove(snapshotKey{r.Plugin.Digest, r.config.Digest})
+	r.Plugin.idle.clear()
+}
+
 // Outcome is what one rule said about one message.
 type Outcome struct {
 	Bits    uint64 // manifest.Skip …, those that it may set

@@ -66,19 +66,26 @@ func (p *pool) sweep() {
 	}
 }
 
+// clear closes what rests.
+func (p *pool) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.free {
+		r.close()
+	}
+	p.free = nil
+}
+
 // stop closes all; those that are out are closed when they come back.
 func (p *pool) stop() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.ended = true
 	if p.timer != nil {
 		p.timer.Stop()
 		p.timer = nil
 	}
-	for _, r := range p.free {
-		r.close()
-	}
-	p.free = nil
+	p.mu.Unlock()
+	p.clear()
 }
 
 // snapshot is the state of an instance that has seen its settings.
@@ -133,6 +140,14 @@ func (s *snapshots) put(key snapshotKey, snap *snapshot) {
 	s.taken += len(snap.memory)
 	for s.taken > s.room && s.order.Len() > 1 {
 		s.drop(s.order.Back())
+	}
+}
+
+func (s *snapshots) remove(key snapshotKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.by[key]; e != nil {
+		s.drop(e)
 	}
 }
 

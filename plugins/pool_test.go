@@ -59,6 +59,24 @@ func TestSnapshotsAreBounded(t *testing.T) {
 	}
 }
 
+// Nothing of a wiped user's settings stays, and who has the same goes on.
+func TestAForgottenRuleLeavesNoSettings(t *testing.T) {
+	t.Parallel()
+	h := host(t, plugins.Options{})
+	m := guest(asReason(call(fnConfig, keyText, 4, buffer, 64)))
+	mine, same := rule(t, h, m, plainManifest, `{"text":"private"}`), rule(t, h, m, plainManifest, `{"text":"private"}`)
+	if _, err := mine.Run(t.Context(), facts("s")); err != nil || h.Kept() != 1 || mine.Plugin.Idle() != 1 {
+		t.Fatalf("%d snapshots, %d instances, %v", h.Kept(), mine.Plugin.Idle(), err)
+	}
+	mine.Forget()
+	if h.Kept() != 0 || mine.Plugin.Idle() != 0 {
+		t.Errorf("%d snapshots and %d instances are left", h.Kept(), mine.Plugin.Idle())
+	}
+	if out, err := same.Run(t.Context(), facts("s")); err != nil || out.Reason != 7 {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
 func BenchmarkRule(b *testing.B) {
 	r := plain(b, host(b, plugins.Options{}), call(fnInList, 1, keyDomains, 7), i32(1), []byte{0x46, 0x04, 0x40}, gatetest.I64Const(1<<32|1), []byte{0x0f, 0x0b},
 		call(fnField, 4, buffer, 100), i32(0), []byte{0x4a, 0x04, 0x40}, call(fnLabel, buffer, 4), []byte{0x1a, 0x0b}, gatetest.I64Const(0))

@@ -39,7 +39,7 @@ var ofPlugins = []mutant{
 	},
 	{
 		name: "fuel-bulk", why: "filling memory costs the same whatever its length",
-		edits: in("plugins/gate/price.go", "append(b, opLocalGet, 2, opI64ExtendU, opI64Const, shift, opI64ShrU)", "append(b, opI64Const, 0)"),
+		edits: in("plugins/gate/price.go", "shiftFill = 3", "shiftFill = 40"),
 		pkg:   gate, run: priced,
 	},
 	{
