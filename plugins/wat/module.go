@@ -189,7 +189,7 @@ func (m *module) constant(n *node, typ string) []byte {
 
 // segment reads (data (i32.const at) "…").
 func (m *module) segment(n *node) {
-	if len(n.list) < 3 {
+	if len(n.list) < 2 {
 		fail(n.line, `data is (data (i32.const place) "octets")`)
 	}
 	var octets []byte
