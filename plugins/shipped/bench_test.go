@@ -3,6 +3,7 @@ package shipped_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,8 +119,7 @@ func BenchmarkFiveRules(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
 
-// BenchmarkHostile is the longest that a hostile module takes to be refused or
-// stopped: the worst of all of them, the median of each.
+// BenchmarkHostile is how long a hostile module takes to be refused or stopped.
 func BenchmarkHostile(b *testing.B) {
 	for _, hostile := range gatetest.AllHostile() {
 		b.Run(strings.ReplaceAll(hostile.Name, " ", "_"), func(b *testing.B) {
@@ -143,15 +143,16 @@ func BenchmarkHostile(b *testing.B) {
 				b.Fatal(err)
 			}
 			facts := field.Of(mail.ParseHeader(newsletter), mail.Ref{}, &field.Mailbox{})
-			var worst time.Duration
+			var took []time.Duration
 			for b.Loop() {
 				start := time.Now()
 				if _, err := rule.Run(b.Context(), facts); err == nil {
 					b.Fatal("it ended by itself")
 				}
-				worst = max(worst, time.Since(start))
+				took = append(took, time.Since(start))
 			}
-			b.ReportMetric(float64(worst.Microseconds())/1000, "worst-ms")
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "median-ms")
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smtp-sync/smtp-sync/internal/testkit"
 	"github.com/smtp-sync/smtp-sync/plugins/wat"
 )
 
@@ -16,12 +17,7 @@ import (
 func wabt(t *testing.T, source []byte) []byte {
 	t.Helper()
 	program, err := exec.LookPath("wat2wasm")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("wat2wasm is missing: install wabt")
-		}
-		t.Skip("wat2wasm is missing: install wabt to compare with it")
-	}
+	testkit.Require(t, "wat2wasm", err == nil, "apt-get install wabt")
 	folder := t.TempDir()
 	in, out := filepath.Join(folder, "a.wat"), filepath.Join(folder, "a.wasm")
 	if err := os.WriteFile(in, source, 0o600); err != nil {
