@@ -18,6 +18,7 @@ func TestDocsOfBadInputNameTestsThatExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	named := regexp.MustCompile(`\b(Test|Fuzz)[A-Z]\w+`)
+	short := regexp.MustCompile(`\b(Hostile|Definitions|Routes)\b`) // which the page says the names of
 	rows := 0
 	for line := range strings.Lines(string(doc)) {
 		names := named.FindAllString(line, -1)
@@ -30,7 +31,7 @@ func TestDocsOfBadInputNameTestsThatExist(t *testing.T) {
 			continue
 		}
 		rows++
-		if cells := strings.Split(line, "|"); !strings.Contains(cells[len(cells)-2], "Hostile") && len(names) == 0 {
+		if cells := strings.Split(line, "|"); len(names) == 0 && !short.MatchString(cells[len(cells)-2]) {
 			t.Errorf("a row of docs/bad-input.md names no test: %s", line)
 		}
 	}

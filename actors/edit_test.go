@@ -74,3 +74,25 @@ func TestResumeBringsNoDigestBack(t *testing.T) {
 		w.stop(t)
 	})
 }
+
+// A server that shows old counts for ever does not hide its mail for ever: the
+// digest is not believed once in a while.
+func TestAStaleDigestIsNotBelievedForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b := w.add(id.New[id.User](), 1)
+		looked := 0
+		w.do = func(_ context.Context, _ *row, p bridge.Pass) (bridge.Report, error) {
+			if p.Digest == (mail.Key{}) {
+				looked++
+			}
+			return bridge.Report{Digest: mail.Key{1}, Unchanged: p.Digest != mail.Key{}}, nil
+		}
+		w.start(Options{})
+		rest(10 * 24 * time.Hour)
+		if passes := len(b.begun); looked < 2 || looked > passes/5 {
+			t.Errorf("looked through it %d times in 10 days and %d passes", looked, passes)
+		}
+		w.stop(t)
+	})
+}

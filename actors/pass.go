@@ -94,16 +94,18 @@ func (s *scheduled) pass(ctx context.Context, shared *shared) passed {
 		return passed{}
 	}
 	before := s.remember(job.State)
-	s.fit(&job)
+	s.fit(&job, before)
 	s.dialled, s.lane.Unused = true, false
 	report, err := s.opts.sync(ctx, job.Pass)
 	return s.settle(ctx, job, before, report, err)
 }
 
 // fit makes the job this pass.
-func (s *scheduled) fit(job *Job) {
+func (s *scheduled) fit(job *Job, before schedule.State) {
 	s.news.single = job.Pass.Connections <= 1
-	if s.dirty { // a crash may have come between what it noted and dropping the digest
+	// After a crash that may have come between what it noted and dropping the
+	// digest, and now and then in any case.
+	if s.dirty || s.opts.Policy.Relist(before, job.Settings) {
 		job.Pass.Digest = mail.Key{}
 	}
 	job.Pass.Connections = min(max(1, job.Pass.Connections), s.permit.Connections())

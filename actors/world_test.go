@@ -318,7 +318,7 @@ func (a *openAccount) Prepare(_ context.Context, box id.Mailbox) (Job, error) {
 	}
 	m := &Marker{}
 	b.marker = m
-	j := Job{Pass: bridge.Pass{Dialer: dialer{b}, Connections: 2}, State: b.state, Marker: m}
+	j := Job{Pass: bridge.Pass{Dialer: dialer{b}, Connections: 2, Digest: b.state.Digest}, State: b.state, Marker: m}
 	if b.park != nil {
 		j.Settings.Push = true
 		j.Park = func(context.Context) (Parked, error) { return b.park(), nil }

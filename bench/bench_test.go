@@ -56,7 +56,7 @@ func TestAScenarioThatCannotBeIsRefused(t *testing.T) {
 	for _, bad := range []string{
 		`{}`, good, good + `,"secnods":60}`, good + `,"kind":"none"}`, good + `,"poll_every":"5"}`, good + `,"targets":[{"figure":"p50"}]}`,
 		good + `,"noise":[{"name":"a","protocol":"imap","mailboxes":1}]}`, `{"name":"x","kind":"compare","about":"y"}`,
-		`{"name":"x","kind":"latency","about":"y"}`,
+		`{"name":"x","kind":"latency","about":"y"}`, good + `,"settings":{"GMAIL_API_URL":"http://192.0.2.1"}}`,
 	} {
 		if _, err := readScenario(strings.NewReader(bad)); err == nil {
 			t.Errorf("%s was taken", bad)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/bench/hosts"
@@ -126,6 +127,11 @@ func (s Scenario) check() error {
 	}
 	if err := s.Web.check(); s.Kind == "web" && err != nil {
 		return err
+	}
+	for k := range s.Settings {
+		if !slices.Contains(world.ForScenarios, k) {
+			return fmt.Errorf("settings: %s is not for a scenario to set; it may set %s", k, strings.Join(world.ForScenarios, ", "))
+		}
 	}
 	for _, d := range []string{s.PollEvery, s.Gmail} {
 		if _, err := time.ParseDuration(d); d != "" && err != nil {

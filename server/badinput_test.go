@@ -1,6 +1,10 @@
 package server_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -158,6 +162,52 @@ func TestTwoMegabytesAreTooMany(t *testing.T) {
 			t.Errorf("%s: %+v", path, p)
 		}
 	}
+}
+
+func TestBodiesThatUnpackAreNotUnpacked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, _, program := w.person(t, "owner")
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write([]byte(with()))
+	_ = z.Close()
+	for _, coding := range []string{"gzip", "GZIP", "br", "deflate", "zstd", "gzip, gzip", "identity, gzip", "x"} {
+		for _, path := range []string{"/api/v1/mailboxes", "/webhooks/google/risc", "/auth/logout"} {
+			wantProblem(t, w.do(t, program, "POST", path, packed.String(), field{"Content-Encoding", coding}, field{"Accept", ""}), 415, "content_encoding", "")
+		}
+	}
+	r := httptest.NewRequest("POST", "/api/v1/mailboxes", &packed)
+	r.Header["Content-Encoding"] = []string{"identity", "gzip"} // the last one counts to Fiber
+	r.Header.Set("Content-Type", "application/json")
+	wantProblem(t, w.raw(t, signed(r, program)), 415, "content_encoding", "")
+	want(t, w.do(t, program, "POST", "/api/v1/mailboxes", with(), field{"Content-Encoding", "identity"}), 201)
+}
+
+func TestHeadersWithoutEndAndBodiesWithoutALengthAreBounded(t *testing.T) {
+	t.Parallel()
+	address := serve(t, newWorld(t))
+	send := func(body io.Reader, header string) answered {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/api/v1/mailboxes", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Long", header)
+		r.Header.Set("Expect", "100-continue")
+		res, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answered{res, b}
+	}
+	wantProblem(t, send(io.MultiReader(strings.NewReader(strings.Repeat("x", 2<<20))), ""), 413, "body_too_large", "") // chunked
+	wantProblem(t, send(nil, strings.Repeat("x", 16<<10)), 431, "header_too_large", "")
 }
 
 func TestParametersAreChecked(t *testing.T) {

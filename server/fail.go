@@ -28,7 +28,7 @@ func (s *Service) fail(c *fiber.Ctx, err error) error {
 		s.headers(c)
 	}
 	p := api.Problem{Type: "urn:smtp-sync:problem:" + e.Code, Title: title(e.Status), Status: e.Status, Code: e.Code,
-		Detail: e.Detail, Help: e.Help, Errors: e.Faults, RequestID: request}
+		Detail: e.Detail, Help: e.Help, Errors: append([]api.Fault{}, e.Faults...), ID: e.ID, RequestID: request}
 	if f, ok := mail.AsFault(err); ok && e.Status == fiber.StatusTooManyRequests && !f.Until.IsZero() {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, seconds(time.Until(f.Until)))))
 	}

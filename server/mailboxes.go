@@ -147,6 +147,9 @@ func (s *Service) createMailbox(c *call, in api.MailboxNew) error {
 	m, err = s.add(c, m)
 	if errors.Is(err, errDuplicate) {
 		c.Set(fiber.HeaderLocation, s.to("/api/v1/mailboxes/"+m.ID.String()))
+		there := *errDuplicate
+		there.ID = m.ID.String()
+		return &there
 	}
 	if err != nil {
 		return err

@@ -77,6 +77,18 @@ func (p *policy) discover(ctx context.Context) {
 	p.origin = origin
 }
 
+// asItIs refuses bodies in a content coding (RFC 9110 s8.4): Fiber would unpack
+// them, and to what a small one unpacks has no bound.
+func (s *Service) asItIs(c *fiber.Ctx) error {
+	for _, coding := range c.Request().Header.PeekAll(fiber.HeaderContentEncoding) {
+		if !strings.EqualFold(strings.TrimSpace(string(coding)), "identity") {
+			c.Set(fiber.HeaderAcceptEncoding, "identity")
+			return api.Fail(fiber.StatusUnsupportedMediaType, "content_encoding", "send the body as it is, without a Content-Encoding")
+		}
+	}
+	return c.Next()
+}
+
 // behindProxy lets nobody past the proxy that the operator put in front.
 func (s *Service) behindProxy(c *fiber.Ctx) error {
 	path := c.Path()

@@ -35,7 +35,7 @@ func (s *Service) createToken(c *call, in api.TokenNew) error {
 // replayToken: the secret was shown once and is not known any more.
 func (s *Service) replayToken(_ *call, a session.Answer) error {
 	return &api.Error{Status: fiber.StatusConflict, Code: "token_made", Detail: "the token " + a.Resource + " was made by this request before, and is not shown again",
-		Help: "delete it and make another with a new Idempotency-Key"}
+		Help: "delete it and make another with a new Idempotency-Key", ID: a.Resource}
 }
 
 func (s *Service) listTokens(c *call) error {

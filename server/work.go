@@ -65,7 +65,7 @@ func (s *Service) discover(c *call) error {
 	}
 	found, err := s.o.Finder.Find(c.ctx, c.Query("address"))
 	if err != nil {
-		return err
+		return api.Named("address", err)
 	}
 	out := make([]api.Candidate, len(found))
 	for i, f := range found {

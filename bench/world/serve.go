@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/gmail/gmailtest"
+	"github.com/smtp-sync/smtp-sync/internal/testkit"
 )
 
 // Settings are variables of the product's environment, without their prefix.
@@ -26,6 +27,14 @@ type Settings map[string]string
 var NoLimits = Settings{
 	"GMAIL_UNITS_PER_USER_MINUTE": "0", "GMAIL_UNITS_PER_PROJECT_MINUTE": "0",
 	"GMAIL_UNITS_PER_PROJECT_DAY": "0", "GMAIL_BYTES_PER_USER_DAY": "0",
+}
+
+// ForScenarios are the settings that a scenario may make. The others decide
+// where the product's load goes, and a scenario can come from anybody.
+var ForScenarios = []string{
+	"POLL_EVERY", "SESSIONS", "SOURCE_CONNECTIONS_PER_HOST", "SOURCE_LOGINS_PER_SECOND",
+	"GMAIL_UNITS_PER_USER_MINUTE", "GMAIL_UNITS_PER_PROJECT_MINUTE", "GMAIL_UNITS_PER_PROJECT_DAY",
+	"GMAIL_BYTES_PER_USER_DAY", "GMAIL_CONCURRENCY_PER_USER", "MEMORY_FOR_TRANSFERS", "DRAIN_TIMEOUT", "LOG_LEVEL",
 }
 
 // Serve is a running smtp-sync serve.
@@ -191,9 +200,9 @@ func (s *Serve) LogTail() string {
 }
 
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := testkit.Ports(1)
 	if err != nil {
 		return "", err
 	}
-	return l.Addr().String(), l.Close()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])), nil
 }

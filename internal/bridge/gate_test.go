@@ -139,8 +139,8 @@ func TestNoMaildropIsKeptLockedForOthers(t *testing.T) {
 	}
 	memory := func(p *Pass) {
 		p.Memory = NewMemory(window)
-		_ = p.Memory.Acquire(context.Background(), window)
-		time.AfterFunc(long, func() { p.Memory.Release(window) })
+		_ = p.Memory.take(context.Background())
+		time.AfterFunc(long, func() { p.Memory.release() })
 	}
 	for name, c := range map[string]struct {
 		busy  func(*Pass)
@@ -185,12 +185,14 @@ func TestAPassWithOneWindowGetsThrough(t *testing.T) {
 						w.drop.add(message(10+i, 100))
 					}
 					memory := NewMemory((free + 3) * window)
-					_ = memory.Acquire(t.Context(), 3*window) // others have it, for ever
+					for range 3 { // others have it, for ever
+						_ = memory.take(t.Context())
+					}
 					server := timed()
 					w.sync(Leave, func(p *Pass) { p.Memory = memory; server.at(p) })
 					w.arrived(Leave)
-					if !memory.TryAcquire(free * window) {
-						t.Error("memory was not given back")
+					if used := memory.Used(); used != 3*window {
+						t.Errorf("%d octets are held, and only the others' %d should be", used, 3*window)
 					}
 				})
 			})
@@ -204,7 +206,7 @@ func TestAPassWithNothingToDoTakesNoMemory(t *testing.T) {
 		p := &poll{world: newWorld(t, pop3, load(false)...), policy: Leave}
 		p.must()
 		memory := NewMemory(window)
-		_ = memory.Acquire(t.Context(), window)
+		_ = memory.take(t.Context())
 		p.unchanged(func(q *Pass) { q.Memory = memory })
 		p.digest = mail.Key{}
 		p.want(p.must(func(q *Pass) { q.Memory = memory }), Report{Listed: 5, Already: 5})

@@ -2,15 +2,48 @@ package bridge
 
 import (
 	"context"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
 
-// Memory is a budget of octets that passes hold in their windows.
-type Memory = *semaphore.Weighted
+// Memory is a budget of octets that passes hold in their windows. nil has no
+// bounds.
+type Memory struct {
+	free *semaphore.Weighted
+	used atomic.Int64
+}
 
 // NewMemory makes one to be shared between passes.
-func NewMemory(octets int64) Memory { return semaphore.NewWeighted(max(octets, window)) }
+func NewMemory(octets int64) *Memory {
+	return &Memory{free: semaphore.NewWeighted(max(octets, window))}
+}
+
+// Used is how many octets are held, for the metrics.
+func (m *Memory) Used() int64 { return m.used.Load() }
+
+// take waits for a window.
+func (m *Memory) take(ctx context.Context) error {
+	if err := m.free.Acquire(ctx, window); err != nil {
+		return context.Cause(ctx)
+	}
+	m.used.Add(window)
+	return nil
+}
+
+// tryTake takes a window if there is one now.
+func (m *Memory) tryTake() bool {
+	ok := m.free.TryAcquire(window)
+	if ok {
+		m.used.Add(window)
+	}
+	return ok
+}
+
+func (m *Memory) release() {
+	m.used.Add(-window)
+	m.free.Release(window)
+}
 
 // Memory is short when many mailboxes have mail at once, and then a pass may
 // have to wait for others. It must not do that with a maildrop locked, or in
@@ -24,13 +57,13 @@ func (r *run) provide(ctx context.Context) error {
 	if r.Memory == nil || r.base != nil || !r.waiting() {
 		return nil
 	}
-	if !r.Memory.TryAcquire(window) {
+	if !r.Memory.tryTake() {
 		if r.exclusive() {
 			r.hungry = true
 			return again{}
 		}
-		if err := r.Memory.Acquire(ctx, window); err != nil {
-			return context.Cause(ctx)
+		if err := r.Memory.take(ctx); err != nil {
+			return err
 		}
 	}
 	r.keepWindow()
@@ -42,8 +75,8 @@ func (r *run) waitOutside(ctx context.Context) error {
 	if !r.hungry {
 		return nil
 	}
-	if err := r.Memory.Acquire(ctx, window); err != nil {
-		return context.Cause(ctx)
+	if err := r.Memory.take(ctx); err != nil {
+		return err
 	}
 	r.hungry = false
 	r.keepWindow()
@@ -59,7 +92,7 @@ func (r *run) keepWindow() {
 func (r *run) restore() {
 	if r.base != nil {
 		r.base = nil
-		r.Memory.Release(window)
+		r.Memory.release()
 	}
 }
 
@@ -74,8 +107,8 @@ func (r *run) admit(ctx context.Context, s *session) (free func(), err error) {
 	select {
 	case <-r.base:
 	default:
-		if r.Memory.TryAcquire(window) {
-			return func() { r.Memory.Release(window); r.slots.leave() }, nil
+		if r.Memory.tryTake() {
+			return func() { r.Memory.release(); r.slots.leave() }, nil
 		}
 		if err := await(ctx, r.base, s.patience); err != nil {
 			r.slots.leave()

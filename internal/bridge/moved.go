@@ -43,11 +43,12 @@ func (r *run) remap(ctx context.Context, j *job, old ledger.Key) (ledger.State, 
 	err := r.at(StepRemap, func() error {
 		return r.Ledger.Remap(ctx, []ledger.Move{{Old: old, New: j.id}})
 	})
-	if err != nil && !errors.Is(err, ledger.ErrTaken) {
-		return 0, err
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err != nil && !errors.Is(err, ledger.ErrTaken) {
+		r.stale = true // it may have been written: of twins, the other's entry would be moved next
+		return 0, err
+	}
 	state := ledger.Imported
 	for _, e := range r.known.find(old.ID) {
 		if e.Content == old.Content {

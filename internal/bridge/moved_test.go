@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/quota"
 )
@@ -119,6 +120,38 @@ func TestGmailNeverGetsTheStartOfOneMailAndTheEndOfAnother(t *testing.T) {
 		w.want(w.sync(Leave), Report{Listed: 1, Doubtful: 1})
 		if n := len(w.gmail.copies); n != 0 {
 			t.Errorf("%d messages in Gmail, want none", n)
+		}
+	})
+}
+
+// late is a ledger that carries the first move out and does not say so.
+type late struct {
+	Ledger
+	once *bool
+}
+
+func (l late) Remap(ctx context.Context, moves []ledger.Move) error {
+	err := l.Ledger.Remap(ctx, moves)
+	if err == nil && !*l.once {
+		*l.once = true
+		err = &mail.Fault{Class: mail.Transient, Code: "store", Text: "the store does not answer"}
+	}
+	return err
+}
+
+// TestOfTwinsThatWereRenumberedEachIsMovedOnce: the answer to the first move
+// was lost, and whichever is looked at first next, none is forgotten.
+func TestOfTwinsThatWereRenumberedEachIsMovedOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for range 20 { // the order is that of a map
+			w := newWorld(t, imap, message(1, 300), message(1, 300), message(1, 300))
+			w.sync(Leave)
+			w.drop.validity++
+			w.drop.add(message(2, 300)) // that it gets somewhere is why it goes on
+			_, _ = w.live(t.Context(), &life{mutate: func(p *Pass) { p.Ledger = late{p.Ledger, new(bool)} }}, Leave)
+			w.drop.add(message(3, 300))
+			w.sync(Leave)
+			w.arrived(Leave)
 		}
 	})
 }

@@ -550,3 +550,44 @@ func TestALabelThatTheUserDeletedIsLookedUpAgain(t *testing.T) {
 		}
 	})
 }
+
+// naming makes an id of each name, and notes the ids of the upload.
+type naming struct {
+	Importer
+	used *[]string
+}
+
+func (g naming) Label(_ context.Context, name string) (string, error) {
+	return "Label_" + strings.ToLower(name), nil
+}
+
+func (g naming) Open(ctx context.Context, u mail.Upload) (vault.Secret, error) {
+	*g.used = u.LabelIDs
+	return g.Importer.Open(ctx, u)
+}
+
+// TestAMessageGetsTheLabelsOfItsMailboxAndItsFolder, each once.
+func TestAMessageGetsTheLabelsOfItsMailboxAndItsFolder(t *testing.T) {
+	for name, c := range map[string]struct {
+		folders map[string]string
+		want    string
+	}{
+		"none of a folder":           {nil, "Label_all"},
+		"one of its folder":          {map[string]string{"INBOX": "In", "Sent": "Out"}, "Label_all Label_in"},
+		"one of another folder":      {map[string]string{"Sent": "Out"}, "Label_all"},
+		"the same, in other letters": {map[string]string{"INBOX": "ALL"}, "Label_all"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w, used := newWorld(t, imap, message(1, 100)), []string(nil)
+				w.want(w.sync(Leave, func(p *Pass) {
+					p.Labels, p.FolderLabels, p.Archive = []string{"All"}, c.folders, true
+					p.Gmail = naming{p.Gmail, &used}
+				}), Report{Listed: 1, Imported: 1})
+				if got, want := strings.Join(used, " "), "UNREAD "+c.want; got != want {
+					t.Errorf("labels %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}

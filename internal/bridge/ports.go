@@ -70,7 +70,9 @@ type Importer interface {
 	Put(ctx context.Context, session vault.Secret, c mail.Chunk) (mail.Answer, error)
 	// Query asks what became of the session. total is -1 when unknown.
 	Query(ctx context.Context, session vault.Secret, total int64) (mail.Answer, error)
-	// Label gives the id of the label with this name, found or created.
+	// Label gives the id of the label with this name, found or created. It is
+	// asked for each message: it remembers, until a refusal of Open tells that a
+	// label is gone.
 	Label(ctx context.Context, name string) (string, error)
 }
 

@@ -60,7 +60,7 @@ func (r *run) use(ctx context.Context, cancel context.CancelCauseFunc, s *sessio
 	s.opened = time.Now() // the looking does not count, or nothing might ever be fetched
 	err = r.carryOut(ctx, s, l.due)
 	if err == nil {
-		err = r.label(ctx, false)
+		err = r.label(ctx)
 	}
 	if err == nil {
 		err = r.provide(ctx)
@@ -82,9 +82,13 @@ func (r *run) inspect(ctx context.Context, s *session) (*listing, error) {
 		if r.digest == r.Pass.Digest {
 			return nil, nil
 		}
+		r.stale = true
+	}
+	if r.stale {
 		if err := r.read(ctx); err != nil {
 			return nil, err
 		}
+		r.stale = false
 	}
 	return r.plan(ctx, s)
 }

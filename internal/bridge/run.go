@@ -19,6 +19,7 @@ type run struct {
 
 	mu       sync.Mutex
 	known    *index
+	stale    bool                     // the ledger may say more than known does
 	claims   map[ledger.Key]*resume   // claimed and not settled
 	vanished map[mail.Key][]moved     // by content key: may have come back under another id
 	seen     map[mail.Key]bool        // ids in the listing of this round
@@ -33,8 +34,6 @@ type run struct {
 	left     usage  // to do and not ended
 	failed   usage  // failed in this pass
 	hold     time.Time
-	labelIDs []string
-	labelled bool
 	inexact  bool // this source announces sizes that are not lengths
 
 	suspects map[mail.Key]int64 // messages at which the connection broke, and after how many octets

@@ -30,7 +30,7 @@ func (serveCmd) Run(a *app) error {
 	metrics := telemetry.NewMetrics()
 	p, err := a.assemble(cfg, exclusive, metrics)
 	if err != nil {
-		return err
+		return ended(a.ctx, err)
 	}
 	defer p.close()
 	pages, err := net.Listen("tcp", cfg.Listen)
@@ -46,9 +46,14 @@ func (serveCmd) Run(a *app) error {
 		defer numbers.Close()
 	}
 	p.log.Info("serving", "addr", pages.Addr().String())
-	why := p.serve(a.ctx, pages, numbers)
-	if errors.Is(why, errTerminated) {
-		return nil // SIGTERM is how a service ends
+	return ended(a.ctx, p.serve(a.ctx, pages, numbers))
+}
+
+// ended is why a service ended: SIGTERM is how it does, in the start as well,
+// where what was under way fails for it.
+func ended(ctx context.Context, why error) error {
+	if errors.Is(context.Cause(ctx), errTerminated) && (errors.Is(why, errTerminated) || errors.Is(why, context.Canceled)) {
+		return nil
 	}
 	return why
 }
@@ -171,6 +176,9 @@ func (p *parts) figures(ctx context.Context) {
 		u := p.project.Usage()
 		p.metrics.Budget("project_minute", u.Minute.Used, u.Minute.Limit)
 		p.metrics.Budget("project_day", u.Day.Used, u.Day.Limit)
+		if p.memory != nil {
+			p.metrics.Budget("memory", p.memory.Used(), int64(p.cfg.MemoryForTransfers))
+		}
 	}
 }
 

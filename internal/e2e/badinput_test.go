@@ -129,7 +129,7 @@ func TestEveryFaultIsOneLineWithItsRemedyAndAnExitCode(t *testing.T) {
 			// Enough for the first message alone.
 			s.in.env["SMTPSYNC_GMAIL_BYTES_PER_USER_DAY"] = strconv.Itoa(len(testkit.Message(1)) + 10)
 		}, code: 1, words: []string{"budget", "come back at"}, count: 1},
-		{name: "truncated RETR", spoil: func(s *setting) { s.pop.Misbehave(pop3d.Faults{CutRetr: 100}) }, code: 1, words: []string{"message 1: failed", "message 3: failed"}},
+		{name: "truncated RETR", spoil: func(s *setting) { s.pop.Misbehave(pop3d.Faults{CutRetr: 100}) }, code: 1, words: []string{"broke off the connection"}},
 		{name: "one message cannot be had", spoil: func(s *setting) { s.pop.Misbehave(pop3d.Faults{RefuseRetr: map[int]bool{2: true}}) }, code: 1, words: []string{"message 2: failed"}, count: 2},
 		{name: "a server that lies about sizes", spoil: func(s *setting) {
 			s.pop.Misbehave(pop3d.Faults{List: func(n int, size int64) string { return strconv.Itoa(n) + " " + strconv.FormatInt(size*1000, 10) }})

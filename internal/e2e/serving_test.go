@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
+	"github.com/smtp-sync/smtp-sync/internal/testkit"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
@@ -84,12 +86,11 @@ func serving(t testing.TB, o gmailtest.Options) *service {
 // free gives a loopback address that nobody listens on.
 func free(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := testkit.Ports(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
 }
 
 // inStore opens the store while no process of the service has it.

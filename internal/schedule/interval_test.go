@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -173,6 +174,26 @@ func TestWorthWriting(t *testing.T) {
 		after := base
 		if change(&after); Worth(base, after) {
 			t.Errorf("%s is written", name)
+		}
+	}
+}
+
+// TestAboutOnceADayNoDigestIsBelieved, whatever the interval: with 5 minutes
+// it is one pass of 288.
+func TestAboutOnceADayNoDigestIsBelieved(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 2))
+	p := Policy{Rand: r.Int64N}
+	for _, every := range []time.Duration{minute, 5 * minute, hour} {
+		const days = 400
+		n := 0
+		for range int(days * 24 * hour / every) {
+			if p.Relist(State{LastSync: noon}, Settings{PollEvery: every}) {
+				n++
+			}
+		}
+		if n < days*8/10 || n > days*12/10 {
+			t.Errorf("every %v: %d times in %d days", every, n, days)
 		}
 	}
 }

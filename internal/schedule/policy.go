@@ -237,6 +237,17 @@ func (p Policy) every(s State, set Settings) time.Duration {
 	return orDefault(s.Interval, orDefault(p.Default, defaultEvery))
 }
 
+// relisted is how often, on average, a mailbox is listed although its digest
+// says that nothing has changed.
+const relisted = 24 * time.Hour
+
+// Relist reports whether this pass does not believe the digest. A server that
+// shows old counts for ever, by a stale cache, would hide mail behind it; by
+// chance, so that nothing has to be remembered, about one pass a day looks.
+func (p Policy) Relist(s State, set Settings) bool {
+	return p.upTo(relisted) < p.every(s, set)
+}
+
 // Floor is the least time between two logins that nobody asks for.
 func (p Policy) Floor(s State, set Settings) time.Duration { return p.floor(s, set) }
 

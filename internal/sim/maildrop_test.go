@@ -33,7 +33,7 @@ type text struct {
 	poison  bool // Gmail will never take it
 	stuck   bool // the mail server never hands it out
 	weak    bool // the header tells little: neither Message-ID nor Received
-	unsure  bool // renumbered while it was being deleted, which the ledger has not heard of
+	unsure  bool // renumbered while it was, or may have been, being deleted
 	books
 }
 

@@ -23,7 +23,7 @@ type process struct {
 	owners  map[id.User]*ledger.MemoryOwner
 	project *quota.Project
 	engine  *actors.Engine
-	memory  bridge.Memory
+	memory  *bridge.Memory
 }
 
 // death is what befalls a process.

@@ -100,6 +100,7 @@ type session struct {
 	did     trace
 	visit   *visit
 	shown   []*letter // in the digest
+	doubted []*text   // unsure since this session
 }
 
 // trace is what was asked of the source in a session.
@@ -152,7 +153,7 @@ func (s *session) at(ctx context.Context, step step) (fault, error) {
 	case renumber:
 		if step != "delete" { // there it is known which ones only later
 			s.b.renumber(nil)
-			s.unsure(true)
+			s.doubt()
 		}
 		return f, nil
 	default:
@@ -178,14 +179,19 @@ func (s *session) holds() bool {
 	return true
 }
 
-// unsure notes that the unique-ids of the session are not those of the maildrop
+// doubt notes that the unique-ids of the session are not those of the maildrop
 // any more: what we tell the ledger of deletions that fail, nobody understands.
-func (s *session) unsure(so bool) {
+func (s *session) doubt() {
 	if s.b.drop.kind != pop3 {
 		return
 	}
 	for _, l := range s.view {
-		s.b.w.note(l.text, func(t *text) { t.unsure = so })
+		s.b.w.note(l.text, func(t *text) {
+			if !t.unsure {
+				t.unsure = true
+				s.doubted = append(s.doubted, t)
+			}
+		})
 	}
 }
 
@@ -448,7 +454,9 @@ func (s *session) Close(ctx context.Context) error {
 	s.closed = true
 	s.b.deleted(s.b.drop.take(s.deleted...))
 	s.broken = &mail.Fault{Class: mail.Transient, Code: "closed", Text: "the session has ended"}
-	s.unsure(false)
+	for _, t := range s.doubted { // what the session was to delete is deleted
+		s.b.w.note(t, func(t *text) { t.unsure = false })
+	}
 	s.b.visited(s)
 	return nil
 }

@@ -97,13 +97,7 @@ func (s *book) Remap(ctx context.Context, m []ledger.Move) error {
 }
 
 func (s *book) Listed(ctx context.Context, absent, present []ledger.Key) error {
-	return s.write(ctx, "listed", func() error {
-		err := s.l.Listed(ctx, absent, present)
-		if err == nil && len(present) > 0 {
-			s.b.heard()
-		}
-		return err
-	})
+	return s.write(ctx, "listed", func() error { return s.l.Listed(ctx, absent, present) })
 }
 
 // registry is the durable side of the schedule. It outlives the processes.
@@ -179,10 +173,13 @@ func (d *desk) All(ctx context.Context) iter.Seq2[schedule.Registered, error] {
 
 // write makes one transaction, if this process still owns the rows.
 func (d *desk) write(ctx context.Context, at step, boxes []id.Mailbox, change func(*row)) error {
-	who := d.p.w.box(boxes[0]).name
-	f, err := d.p.strike(ctx, who, at)
+	first := d.p.w.box(boxes[0])
+	f, err := d.p.strike(ctx, first.name, at)
 	if err != nil {
 		return err
+	}
+	if f == storeFails || f == storeLate {
+		first.watch.owes()
 	}
 	if f == storeFails {
 		return errStore

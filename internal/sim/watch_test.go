@@ -51,6 +51,13 @@ func (w *watch) wrote(at step) {
 	w.writes = append(w.writes, at)
 }
 
+// owes notes a write that failed: the next pass makes up for it.
+func (w *watch) owes() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.empty = false
+}
+
 func (w *watch) excuse() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

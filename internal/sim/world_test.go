@@ -261,6 +261,11 @@ func (b *box) settled(t *text) (n int) {
 	return n
 }
 
+// gone reports that the ledger has a message with this text as deleted.
+func (b *box) gone(t *text) bool {
+	return slices.ContainsFunc(b.entries(), func(e ledger.Entry) bool { return e.Content == t.content && e.Absent })
+}
+
 // entries reads the ledger, which everybody may.
 func (b *box) entries() []ledger.Entry {
 	entries, _ := b.w.current.Load().owners[b.u.id].Mailbox(b.id).Entries(context.Background())
@@ -271,9 +276,10 @@ func (b *box) entries() []ledger.Entry {
 func (w *world) imported(t *text) {
 	copies, ever := 0, 0
 	t.box.tell("imported", t.name)
+	gone := t.box.gone(t)
 	w.note(t, func(t *text) {
 		t.copies++
-		if t.copies > t.ever+t.spare && t.unsure {
+		if t.copies > t.ever+t.spare && t.unsure && gone {
 			t.spare++
 		}
 		copies, ever = t.copies, t.ever+t.spare
@@ -300,8 +306,8 @@ func (b *box) strike(at step) fault {
 		switch f {
 		case inUse, loginDelay:
 			return b.drop.kind != imap
-		case renumber:
-			return b.drop.kind == imap || b.drop.kind == pop3 && !b.weak && at != "delete"
+		case renumber: // then ids cannot tell two processes from each other: that takes the fence
+			return !b.w.unfenced && (b.drop.kind == imap || b.drop.kind == pop3 && !b.weak && at != "delete")
 		}
 		return true
 	})
@@ -329,13 +335,6 @@ func (b *box) renumber(now []*letter) {
 	b.mu.Unlock()
 	b.tell("renumbered", "")
 	b.drop.renumber()
-}
-
-// heard: the ledger knows that what was renumbered has not been deleted.
-func (b *box) heard() {
-	for _, l := range b.drop.all() {
-		b.w.note(l.text, func(t *text) { t.unsure = false })
-	}
 }
 
 func (b *box) troubled(t *text) {

@@ -19,10 +19,10 @@ var (
 	passResults  = []string{"ok", "unchanged", "transient", "rate_limited", "login", "grant", "revoked", "setup", "protocol", "panic", "fenced", "drained"}
 	protocols    = []string{"pop3", "imap"}
 	statuses     = []string{"imported", "skipped", "refused", "doubtful", "failed"}
-	permitKinds  = []string{"sessions", "user", "lane", "logins", "memory", "queue"}
+	permitKinds  = []string{"sessions", "user", "lane", "logins", "queue"}
 	budgetKinds  = []string{"project_minute", "project_day", "memory", "sessions"}
 	scopes       = []string{"user", "concurrent", "project", "minute", "day", "history", "source"}
-	actorKinds   = []string{"node", "governor", "wheel", "committer", "shard", "user", "mailbox", "worker"}
+	actorKinds   = []string{"node", "governor", "wheel", "shard", "user", "mailbox", "worker"}
 	recoverKinds = []string{"imported", "resumed", "refused", "doubtful", "failed"}
 )
 
@@ -210,7 +210,7 @@ func (m *Metrics) Lag(d time.Duration) {
 }
 
 // PermitRefused counts a pass that had to wait for want of: sessions, user,
-// lane, logins, memory, or a place in the queue.
+// lane, logins, or a place in the queue.
 func (m *Metrics) PermitRefused(kind string) {
 	if m != nil {
 		m.permits.of(kind).Inc()
@@ -246,7 +246,7 @@ func (m *Metrics) Refusals(scope string) {
 }
 
 // ActorPanics counts a panic that supervision has caught: node, governor,
-// wheel, committer, shard, user, mailbox, worker.
+// wheel, shard, user, mailbox, worker.
 func (m *Metrics) ActorPanics(kind string) {
 	if m != nil {
 		m.panics.of(kind).Inc()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
@@ -68,10 +69,26 @@ func (p MailboxPatch) Check(m account.Mailbox, hosts Hosts) (account.Mailbox, er
 	if polled {
 		next.PollEvery = m.PollEvery
 	}
+	f.same(m.Identity(), next.Identity())
 	if p.Password != nil {
 		next.Password = vault.NewSecret(*p.Password)
 	}
 	return next, Invalid(f...)
+}
+
+// same names what would make another maildrop of a mailbox.
+func (f *faults) same(was, is account.Identity) {
+	for _, part := range []struct {
+		field string
+		same  bool
+	}{
+		{"protocol", was.Protocol == is.Protocol}, {"host", was.Host == is.Host},
+		{"port", was.Service == is.Service}, {"username", was.Username == is.Username},
+	} {
+		if !part.same && len(*f) == 0 {
+			f.fault(part.field, account.ErrIdentity)
+		}
+	}
 }
 
 // onto puts what p has over n.
@@ -181,7 +198,9 @@ func (f *faults) address(n MailboxNew, security string, hosts Hosts) (string, in
 		return "", 0
 	}
 	host, err := hosts.CheckHost(host)
-	if err != nil {
+	if e, ok := mail.AsFault(err); ok && e.Code == "address_forbidden" {
+		f.add("host", "host_not_public", e.Text, e.Help)
+	} else if err != nil {
 		f.fault("host", err)
 	}
 	port := given

@@ -1,6 +1,10 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+)
 
 // Problem is an error for others to read (RFC 9457). Code stays the same;
 // Title and Detail are for people and may change.
@@ -11,7 +15,8 @@ type Problem struct {
 	Code      string  `json:"code" doc:"What a program decides by. Where several fields are wrong, the first one's."`
 	Detail    string  `json:"detail"`
 	Help      string  `json:"help,omitempty" doc:"What to do about it."`
-	Errors    []Fault `json:"errors,omitempty" doc:"One for each field that is wrong."`
+	Errors    []Fault `json:"errors" doc:"One for each field that is wrong; empty where it is none."`
+	ID        string  `json:"id,omitempty" doc:"Of what is there already, where that is the trouble."`
 	RequestID string  `json:"request_id" doc:"Name it to the operator: the log has it."`
 }
 
@@ -30,6 +35,7 @@ type Error struct {
 	Detail string
 	Help   string
 	Faults []Fault
+	ID     string // of what is there already
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Detail }
@@ -45,6 +51,16 @@ func Invalid(faults ...Fault) error {
 		return nil
 	}
 	return &Error{Status: http.StatusUnprocessableEntity, Code: faults[0].Code, Detail: faults[0].Detail, Help: faults[0].Help, Faults: faults}
+}
+
+// Named says which field an adapter's Fault of class Setup is about. Any other
+// error is left.
+func Named(field string, err error) error {
+	e, ok := mail.AsFault(err)
+	if !ok || e.Class != mail.Setup {
+		return err
+	}
+	return Invalid(Fault{Field: field, Code: e.Code, Detail: e.Text, Help: e.Help})
 }
 
 // Errors that have one shape everywhere.

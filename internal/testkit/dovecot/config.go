@@ -3,10 +3,8 @@ package dovecot
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/user"
-	"strconv"
 	"strings"
 	"text/template"
 
@@ -45,7 +43,7 @@ func (s *Server) configure() error {
 		s.mail = owner{os.Geteuid(), os.Getegid()}
 	}
 	set.MailUID, set.MailGID = s.mail.uid, s.mail.gid
-	ports, err := freePorts(4)
+	ports, err := testkit.Ports(4)
 	if err != nil {
 		return err
 	}
@@ -74,28 +72,6 @@ func (s *Server) configure() error {
 		return err
 	}
 	return users.Close()
-}
-
-// freePorts gives n ports that were free a moment ago.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", net.JoinHostPort(Host, "0"))
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all at the end, so that no port comes twice
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		if err != nil {
-			return nil, err
-		}
-		number, err := strconv.Atoi(port)
-		if err != nil {
-			return nil, err
-		}
-		ports = append(ports, number)
-	}
-	return ports, nil
 }
 
 // mkdir makes a folder, for the owner of the mail if asked.

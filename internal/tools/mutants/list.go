@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 const (
 	bridge = "./internal/bridge"
 	led    = "./internal/ledger"
@@ -16,7 +18,11 @@ const (
 
 func in(file, old, new string) []edit { return []edit{{file, old, new}} }
 
-var mutants = []mutant{
+// mutants are all of them.
+var mutants = slices.Concat(onceMutants, webMutants)
+
+// onceMutants are the protections of exactly-once, of the wipes and of the jobs.
+var onceMutants = []mutant{
 	{
 		name: "no-compare-and-set", why: "a taken-over process writes blindly: no state is looked at, no epoch",
 		edits: []edit{
