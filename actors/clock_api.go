@@ -78,7 +78,7 @@ func (k *clock) read(ctx context.Context, self *actor.PID) error {
 func (k *clock) loadedRows(c actor.Context, m loadedRows) {
 	defer close(m.ack)
 	for _, r := range m.rows {
-		if e, added := k.wheel.Add(r.Mailbox); added {
+		if e, added := k.wheel.Add(r.User, r.Mailbox); added {
 			k.place(c, e, r)
 		}
 	}
@@ -113,12 +113,12 @@ func (k *clock) place(c actor.Context, e *wheel.Entry, r schedule.Registered) {
 
 // take copies what the registry says.
 func take(e *wheel.Entry, r schedule.Registered) {
-	e.User, e.Lane, e.Phase, e.Every = r.User, r.Lane, r.Phase, uint32(r.Every/time.Second)
+	e.Lane, e.Phase, e.Every = r.Lane, r.Phase, uint32(r.Every/time.Second)
 	set(e, wheel.Failed, r.Phase == schedule.Waiting || r.Phase == schedule.Failing)
 }
 
 func (k *clock) register(c actor.Context, r schedule.Registered) {
-	e, _ := k.wheel.Add(r.Mailbox)
+	e, _ := k.wheel.Add(r.User, r.Mailbox)
 	take(e, r)
 	k.opts.Metrics.Registered(k.wheel.Len())
 	if r.Phase == schedule.Paused {
@@ -137,11 +137,7 @@ func (k *clock) forget(c actor.Context, s scope) {
 	if s != (scope{user: s.user}) {
 		return
 	}
-	var all []*wheel.Entry
-	for e := range k.wheel.All(&s.user) {
-		all = append(all, e)
-	}
-	for _, e := range all {
+	for e := range k.wheel.Of(s.user) {
 		k.remove(c, e)
 	}
 }

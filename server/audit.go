@@ -51,11 +51,7 @@ func (s *Service) listAudit(c *call) error {
 	if err != nil {
 		return err
 	}
-	out := api.Audit{Entries: make([]api.Entry, len(p.Entries)), NextCursor: c.cursor(p.Next, filter...)}
-	for i, e := range p.Entries {
-		out.Entries[i] = entry(e)
-	}
-	return c.answer(fiber.StatusOK, out)
+	return c.answer(fiber.StatusOK, api.Audit{Entries: entries(p), NextCursor: c.cursor(p.Next, filter...)})
 }
 
 // filter reads the filter of the audit. A mailbox that is not his is not found;
@@ -86,6 +82,15 @@ func entry(e audit.Entry) api.Entry {
 	return api.Entry{ID: e.ID.String(), At: e.At.UTC(), MailboxID: e.Mailbox.String(), SenderDomain: e.Domain, Status: string(e.Status), Reason: e.Reason, Size: e.Size}
 }
 
+// entries are the lines of a page.
+func entries(p audit.Page) []api.Entry {
+	out := make([]api.Entry, len(p.Entries))
+	for i, e := range p.Entries {
+		out[i] = entry(e)
+	}
+	return out
+}
+
 // lines writes entries in some format.
 type lines func(w io.Writer, entries []api.Entry, first bool) error
 
@@ -106,11 +111,7 @@ func (s *Service) eachPage(ctx context.Context, user id.User, f audit.Filter, do
 		if err != nil {
 			return err
 		}
-		entries := make([]api.Entry, len(p.Entries))
-		for i, e := range p.Entries {
-			entries[i] = entry(e)
-		}
-		if err := do(entries, first); err != nil {
+		if err := do(entries(p), first); err != nil {
 			return err
 		}
 		cursor = p.Next

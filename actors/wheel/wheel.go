@@ -5,9 +5,10 @@
 //	slots     one second each, 512 of them: what is due within 8½ minutes
 //	overflow  what is due later; looked through once in 512 seconds
 //
-// A mailbox is an Entry of 80 octets in a slab, linked into its slot by index,
-// and 20 octets in a map by its id. Add, Arm, Disarm and firing cost the same
-// however many there are.
+// A mailbox is an Entry of 88 octets in a slab, linked into its slot by index,
+// 20 octets in a map by its id, and linked to the others of its user. Add, Arm,
+// Disarm, firing and finding those of a user cost the same however many there
+// are of others.
 //
 // Time is the number of seconds since the wheel began, on the monotonic clock
 // of whoever turns it: a wall clock that jumps neither stops nor storms it.
@@ -61,6 +62,7 @@ type Entry struct {
 
 	due              uint32
 	self, prev, next int32
+	kin              int32 // the next in the chain of its user
 }
 
 // Free is when, since the wheel began, the mail server may see the next login,
@@ -101,6 +103,7 @@ type Wheel struct {
 	used  int32 // entries ever handed out
 	free  int32 // list by next
 	index map[id.Mailbox]int32
+	users users
 	armed int
 
 	now    uint32 // the next second to fire
@@ -111,7 +114,7 @@ type Wheel struct {
 
 // New makes an empty wheel at time 0.
 func New() *Wheel {
-	w := &Wheel{index: make(map[id.Mailbox]int32), free: none}
+	w := &Wheel{index: make(map[id.Mailbox]int32), users: newUsers(1), free: none}
 	for i := range w.head {
 		w.head[i] = none
 	}
@@ -124,9 +127,9 @@ func (w *Wheel) Len() int { return len(w.index) }
 // Armed is how many mailboxes will fire.
 func (w *Wheel) Armed() int { return w.armed }
 
-// Add registers a mailbox, unarmed, or finds it. The pointer is good until
-// Remove.
-func (w *Wheel) Add(box id.Mailbox) (e *Entry, added bool) {
+// Add registers a mailbox of a user, unarmed, or finds it. The pointer is good
+// until Remove.
+func (w *Wheel) Add(user id.User, box id.Mailbox) (e *Entry, added bool) {
 	if i, ok := w.index[box]; ok {
 		return w.at(i), false
 	}
@@ -142,7 +145,8 @@ func (w *Wheel) Add(box id.Mailbox) (e *Entry, added bool) {
 	}
 	w.index[box] = i
 	e = w.at(i)
-	*e = Entry{Box: box, self: i, prev: unlinked, next: none}
+	*e = Entry{User: user, Box: box, self: i, prev: unlinked, next: none}
+	w.join(e)
 	return e, true
 }
 
@@ -162,23 +166,17 @@ func (w *Wheel) Remove(box id.Mailbox) {
 	}
 	e := w.at(i)
 	w.unlink(e)
+	w.part(e)
 	delete(w.index, box)
 	*e = Entry{prev: unlinked, next: w.free}
 	w.free = i
 }
 
-// All yields the entries in no order: those of one user where user is given,
-// at the price of looking at each.
-func (w *Wheel) All(user *id.User) func(yield func(*Entry) bool) {
-	return func(yield func(*Entry) bool) {
-		for i := range w.used {
-			e := w.at(i)
-			if e.Box == (id.Mailbox{}) || user != nil && e.User != *user {
-				continue
-			}
-			if !yield(e) {
-				return
-			}
+// All yields the entries, in no order.
+func (w *Wheel) All(yield func(*Entry) bool) {
+	for i := range w.used {
+		if e := w.at(i); e.Box != (id.Mailbox{}) && !yield(e) {
+			return
 		}
 	}
 }

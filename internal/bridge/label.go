@@ -50,7 +50,10 @@ func (r *run) labelIDs(ctx context.Context, names []string) (ids []string, err e
 func (t *transfer) labelsFor(ctx context.Context) ([]string, error) {
 	var ids []string
 	v := t.verdict
-	if !t.Archive && !v.Archive {
+	switch {
+	case v.Spam:
+		ids = append(ids, "SPAM") // which is never in the inbox
+	case !t.Archive && !v.Archive:
 		ids = append(ids, "INBOX")
 	}
 	if !t.job.ref.Seen && !v.Read {

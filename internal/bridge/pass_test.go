@@ -473,8 +473,28 @@ func TestWhatItsUserWantsNoRuleSkips(t *testing.T) {
 
 type skipSubject string
 
-func (s skipSubject) Decide(_ context.Context, h *mail.Header, _ int64) (mail.Verdict, error) {
+func (s skipSubject) Decide(_ context.Context, h *mail.Header, _ mail.Ref) (mail.Verdict, error) {
 	return mail.Verdict{Skip: h.Get("Subject") == string(s), Reason: "rule"}, nil
+}
+
+type always mail.Verdict
+
+func (a always) Decide(context.Context, *mail.Header, mail.Ref) (mail.Verdict, error) {
+	return mail.Verdict(a), nil
+}
+
+func TestWhatRulesCallSpamIsNotInTheInbox(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, pop3, message(1, 300))
+		id, used := "", []string(nil)
+		w.sync(Leave, func(p *Pass) {
+			p.Filter = always{Spam: true, Star: true}
+			p.Gmail = labelling{p.Gmail, &id, &used}
+		})
+		if got, want := strings.Join(used, " "), "SPAM UNREAD STARRED"; got != want {
+			t.Errorf("labels %q, want %q", got, want)
+		}
+	})
 }
 
 func TestTheVerdictIsStoredWithTheClaimAndNeverComputedTwice(t *testing.T) {

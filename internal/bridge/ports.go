@@ -131,9 +131,12 @@ type Budget interface {
 	Throttled(f *mail.Fault)
 }
 
-// Filter decides by the header alone. Nil means import everything.
+// Filter decides by the header alone and by what the listing said of the
+// message. It is asked once for each, before its claim, and answers within
+// milliseconds. It fails open: an error means that nothing was decided, and the
+// message is imported. Nil means import everything.
 type Filter interface {
-	Decide(ctx context.Context, h *mail.Header, size int64) (mail.Verdict, error)
+	Decide(ctx context.Context, h *mail.Header, ref mail.Ref) (mail.Verdict, error)
 }
 
 // Limits of a pass.

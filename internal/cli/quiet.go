@@ -19,11 +19,13 @@ const quietTime = 30 * time.Second
 func giveBack(ctx context.Context) {
 	adapt := os.Getenv("GOGC") == "" // else the operator has decided
 	before := readHeap()
+	last := before
 	for end := time.Now().Add(quietTime); wait(ctx, quietTime/10); {
 		now := readHeap()
 		if adapt {
-			debug.SetGCPercent(now.percent())
+			debug.SetGCPercent(now.percent(last))
 		}
+		last = now
 		if time.Now().Before(end) {
 			continue
 		}
@@ -57,11 +59,11 @@ func readHeap() heap {
 // percent is how much may be allocated until the next collection, in percent of
 // what is alive. Many waiting mailboxes are a large heap in which little
 // happens: collections are rare, and with half the usual garbage among them what
-// lives long lies closer together. Of a small heap that would save nothing, and
-// cost a twentieth of the throughput.
-func (h heap) percent() int {
+// lives long lies closer together. Of a small heap, or of one that was filled
+// again since the last look, that would save little and cost throughput.
+func (h heap) percent(last heap) int {
 	const large = 32 << 20
-	if h.live < large {
+	if h.live < large || h.allocated-last.allocated > h.live {
 		return 100
 	}
 	return 50

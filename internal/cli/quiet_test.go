@@ -33,7 +33,16 @@ func TestTheHeapIsReadFromTheRuntime(t *testing.T) {
 
 func TestALargeHeapIsCollectedMoreOften(t *testing.T) {
 	t.Parallel()
-	if small, large := (heap{live: 10 * mb}).percent(), (heap{live: 100 * mb}).percent(); small != 100 || large != 50 {
-		t.Errorf("%d and %d percent", small, large)
+	for _, c := range []struct {
+		now, last heap
+		want      int
+	}{
+		{now: heap{live: 10 * mb}, want: 100},
+		{now: heap{live: 100 * mb, allocated: 990 * mb}, last: heap{allocated: 900 * mb}, want: 50},
+		{now: heap{live: 100 * mb, allocated: 1001 * mb}, last: heap{allocated: 900 * mb}, want: 100}, // it is busy
+	} {
+		if got := c.now.percent(c.last); got != c.want {
+			t.Errorf("%+v after %+v: %d %%, want %d %%", c.now, c.last, got, c.want)
+		}
 	}
 }

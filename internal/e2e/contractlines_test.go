@@ -42,6 +42,7 @@ var accountLines = []line{
 	{"nobody", "GET /auth/google/callback?state=x&code=y", 400, "html", "", "", "", ""},
 	{"browser", "GET /auth/google/grant?labels=1", 200, "html", "", "", "", ""},
 	{"browser", "POST /auth/google/grant?labels=1", 303, "", "", "csrf={csrf}", "Content-Type: application/x-www-form-urlencoded", ""},
+	{"browser", "POST /auth/google/grant?csrf={csrf}", 403, "html", "", "x=1", "Content-Type: application/x-www-form-urlencoded", ""},
 	{"browser", "POST /auth/google/grant", 403, "html", "", "csrf=x", "Content-Type: application/x-www-form-urlencoded", ""},
 }
 

@@ -47,10 +47,13 @@ func TestEveryPageIsAccessibleAndFits(t *testing.T) {
 	sharedChromium(t)
 	g := &gallery{axe: axe(t), dir: t.ArtifactDir(), seen: map[string]bool{}, w: servertest.New()}
 	g.person = sit(t, g.serve(t), true)
+	shown := 0
 	for _, room := range rooms {
-		t.Run(room.name, func(t *testing.T) { g.t = t; room.show(g) })
+		t.Run(room.name, func(t *testing.T) { g.t = t; shown++; room.show(g) })
 	}
-	g.t = t
+	if g.t = t; shown < len(rooms) {
+		return // -run wants some of them alone
+	}
 	pages, err := os.ReadDir(filepath.Join(testkit.Root(t), "server", "web", "pages"))
 	if err != nil {
 		t.Fatal(err)

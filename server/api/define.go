@@ -66,10 +66,10 @@ func (p MailboxPatch) Check(m account.Mailbox, hosts Hosts) (account.Mailbox, er
 	}
 	next := f.define(n, hosts)
 	next.ID, next.Created = m.ID, m.Created
+	f.same(m.Identity(), next.Identity())
 	if polled {
 		next.PollEvery = m.PollEvery
 	}
-	f.same(m.Identity(), next.Identity())
 	if p.Password != nil {
 		next.Password = vault.NewSecret(*p.Password)
 	}

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"sync"
@@ -9,21 +8,21 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 )
 
-// handles keeps users' databases open, the most recently used ones.
+// handles keeps users' databases open, those that were used of late.
 type handles struct {
 	store *Store
 	most  int
 	mu    sync.Mutex
 	idle  sync.Cond // somebody has let go
 	open  map[id.User]*handle
-	order *list.List // of *handle, the most recently used in front
+	clock uint64 // counts uses
 	shut  bool
 }
 
 // handle is a user's database for as long as somebody uses it.
 type handle struct {
 	user id.User
-	at   *list.Element
+	at   uint64 // when it was used last, by the clock of uses
 	uses int
 	gone bool // wiped or closed: not to be used again
 
@@ -37,7 +36,7 @@ func (h *handles) init(s *Store, most int) {
 	}
 	h.store, h.most = s, most
 	h.idle.L = &h.mu
-	h.open, h.order = map[id.User]*handle{}, list.New()
+	h.open = map[id.User]*handle{}
 }
 
 // use runs f with the user's database, opened if need be. If there is no such
@@ -106,30 +105,44 @@ func (h *handles) acquire(user id.User) (u *handle, old []*handle, err error) {
 	u = h.open[user]
 	if u == nil {
 		u = &handle{user: user}
-		u.at = h.order.PushFront(u)
 		h.open[user] = u
 	}
 	if u.gone {
 		return nil, nil, errGone
 	}
 	u.uses++
-	h.order.MoveToFront(u.at)
-	for e := h.order.Back(); e != nil && len(h.open) > h.most; {
-		o := e.Value.(*handle)
-		e = e.Prev()
-		if o.uses == 0 && !o.gone { // who is being wiped is not to be opened anew
-			h.drop(o)
-			if o.db != nil {
-				old = append(old, o)
-			}
+	h.clock++
+	u.at = h.clock
+	for len(h.open) > h.most {
+		o := h.spare()
+		if o == nil {
+			break
+		}
+		delete(h.open, o.user)
+		if o.db != nil {
+			old = append(old, o)
 		}
 	}
 	return u, old, nil
 }
 
-func (h *handles) drop(u *handle) {
-	delete(h.open, u.user)
-	h.order.Remove(u.at)
+// spare gives one that nobody uses: of a few, met by chance, the one that was
+// used longest ago. The one of all would be the worst choice where a few users
+// more than there is room for come by in turn: always the next to be asked for.
+func (h *handles) spare() (found *handle) {
+	few := 4
+	for _, o := range h.open {
+		if o.uses > 0 || o.gone { // who is being wiped is not to be opened anew
+			continue
+		}
+		if found == nil || o.at < found.at {
+			found = o
+		}
+		if few--; few == 0 {
+			break
+		}
+	}
+	return found
 }
 
 func (h *handles) release(u *handle) {
@@ -137,7 +150,7 @@ func (h *handles) release(u *handle) {
 	defer h.mu.Unlock()
 	u.uses--
 	if u.uses == 0 && u.db == nil && !u.gone {
-		h.drop(u) // it could not be opened
+		delete(h.open, u.user) // it could not be opened
 	}
 	if u.gone {
 		h.idle.Broadcast()
@@ -151,7 +164,6 @@ func (h *handles) retire(user id.User) (forget func(), err error) {
 	u := h.open[user]
 	if u == nil {
 		u = &handle{user: user}
-		u.at = h.order.PushFront(u)
 		h.open[user] = u
 	}
 	u.gone = true
@@ -168,7 +180,7 @@ func (h *handles) retire(user id.User) (forget func(), err error) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.open[user] == u {
-			h.drop(u)
+			delete(h.open, u.user)
 		}
 	}, err
 }

@@ -154,22 +154,47 @@ func TestRevocationIsOneStep(t *testing.T) {
 	}
 }
 
+// TestReplacedTokenIsForgotten: and what else is replaced or withdrawn. It is
+// gone from the file and its WAL when that returns.
 func TestReplacedTokenIsForgotten(t *testing.T) {
 	t.Parallel()
-	s := openStore(t, t.TempDir(), Options{Exclusive: true})
-	u, _, _, _, _ := atWork(t, s)
-	var old [][]byte
-	ok(t, s.inUser(t.Context(), u, func(u *userDB) error {
-		old = blobs(t, u.database, "SELECT refresh_token FROM grants")
-		return nil
-	}))
-	ok(t, s.PutGrant(t.Context(), u, account.Grant{RefreshToken: vault.NewSecret("newer")}))
-	ok(t, s.inUser(t.Context(), u, func(u *userDB) error {
-		if bytes.Contains(plain(t, u.path, u.page), old[0]) {
-			t.Error("the old token is still on a page")
-		}
-		return nil
-	}))
+	for name, c := range map[string]struct {
+		column string
+		do     func(*Store, id.User, id.Mailbox) error
+	}{
+		"a new token": {"refresh_token FROM grants", func(s *Store, u id.User, _ id.Mailbox) error {
+			return s.PutGrant(t.Context(), u, account.Grant{RefreshToken: vault.NewSecret("newer")})
+		}},
+		"a withdrawn token": {"refresh_token FROM grants", func(s *Store, u id.User, _ id.Mailbox) error {
+			return s.DropGrant(t.Context(), u)
+		}},
+		"the sessions of a withdrawn token": {"session FROM claims", func(s *Store, u id.User, _ id.Mailbox) error {
+			return s.DropGrant(t.Context(), u)
+		}},
+		"a new address": {"email FROM person", func(s *Store, u id.User, _ id.Mailbox) error {
+			_, err := s.SignIn(t.Context(), account.Person{Sub: "MARK-subject", Email: "newer"}, account.SignUp{Rule: "open"})
+			return err
+		}},
+		"a new password": {"password FROM mailboxes", func(s *Store, u id.User, box id.Mailbox) error {
+			m, err := s.Mailbox(t.Context(), u, box)
+			m.Password = vault.NewSecret("newer")
+			return errors.Join(err, s.UpdateMailbox(t.Context(), u, m))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openStore(t, t.TempDir(), Options{Exclusive: true})
+			u, _, box := fillWithMarkers(t, s)
+			ok(t, s.inUser(t.Context(), u, func(db *userDB) error {
+				old := blobs(t, db.database, "SELECT "+c.column)
+				ok(t, c.do(s, u, box))
+				if pages := plain(t, db.path, db.page); len(old) != 1 || len(old[0]) == 0 || bytes.Contains(pages, old[0]) {
+					t.Errorf("what was in %s is still on a page (%d)", c.column, len(old))
+				}
+				return nil
+			}))
+		})
+	}
 }
 
 // TestErrandForgetsItsToken: what is kept to tell Google is sealed, and gone

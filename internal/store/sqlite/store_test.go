@@ -75,6 +75,33 @@ func TestHandlesAreBoundedAndReopened(t *testing.T) {
 	}
 }
 
+// TestMoreUsersInTurnThanHandlesFindTheirDatabasesOpen mostly: where those used
+// longest ago are closed, all users in turn find none.
+func TestMoreUsersInTurnThanHandlesFindTheirDatabasesOpen(t *testing.T) {
+	t.Parallel()
+	const handles, rounds = 20, 20
+	s := openStore(t, t.TempDir(), Options{Exclusive: true, Handles: handles})
+	var users []id.User
+	for range handles + 1 {
+		users = append(users, newUser(t, s, id.New[id.User]().String()))
+	}
+	before, opened := map[id.User]*userDB{}, 0
+	for range rounds {
+		for _, user := range users {
+			ok(t, s.inUser(t.Context(), user, func(u *userDB) error {
+				if before[user] != u {
+					before[user] = u
+					opened++
+				}
+				return nil
+			}))
+		}
+	}
+	if most := rounds * len(users) / 2; opened > most {
+		t.Errorf("opened %d times in %d uses, want at most %d", opened, rounds*len(users), most)
+	}
+}
+
 // TestAnsweredIsDurable copies the files of a store at work, as a crash of the
 // machine would leave them at best, and finds in the copy all that was answered.
 func TestAnsweredIsDurable(t *testing.T) {

@@ -70,7 +70,7 @@ var checks = []check{
 	},
 }
 
-func init() { checks = append(checks, engine...) }
+func init() { checks = slices.Concat(checks, engine, service) }
 
 // engine is what stands behind the engine's lines.
 var engine = []check{
@@ -93,6 +93,20 @@ var engine = []check{
 		name: "suite", line: "every target of one node, measured (about three quarters of an hour)",
 		command: []string{"go", "run", "./bench", "-scenario", "all"},
 		show:    `^\|`, target: "design targets, printed beside each figure",
+	},
+}
+
+// service is what stands behind the service's lines.
+var service = []check{
+	{
+		name: "web", line: "API and files under load with the limits on, 1,000 event streams, the API beside imports",
+		command: []string{"go", "run", "./bench", "-scenario", "web"},
+		show:    `^\|`, target: "audit: 5,000 pages/s or more, p99 20 ms or less; files: 30,000/s or more; 1,000 streams in 50 MB or less; 429 for a greedy user and nobody else",
+	},
+	{
+		name: "streams", line: "who is greedy, slow or gone holds up nobody",
+		command: []string{"go", "test", "-count=1", "-v", "-run", "Greedy|DoesNotRead|HasGone|WithItsToken|SlowReader", "./server/..."},
+		show:    `^--- `, target: "all pass",
 	},
 }
 

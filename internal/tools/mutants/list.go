@@ -185,6 +185,21 @@ var onceMutants = []mutant{
 		pkg:   store, run: "Noise",
 	},
 	{
+		name: "pages-kept", why: "what is deleted stays on pages that are free",
+		edits: in("internal/store/sqlite/database.go", "PRAGMA secure_delete = ON;", "PRAGMA secure_delete = OFF;"),
+		pkg:   store, run: "Wiped|Replaced",
+	},
+	{
+		name: "wal-kept", why: "what is deleted stays in the WAL",
+		edits: in("internal/store/sqlite/wipe.go", "sqlite3.CHECKPOINT_TRUNCATE", "sqlite3.CHECKPOINT_PASSIVE"),
+		pkg:   store, run: "Wiped|Replaced",
+	},
+	{
+		name: "log-kept", why: "audit lines stay when their time is over",
+		edits: in("internal/store/sqlite/sweep.go", "if _, err := u.dropAudit(ctx, before); err != nil {", "if err := ctx.Err(); err != nil {"),
+		pkg:   jobs, run: "AsLongAsWasSaid",
+	},
+	{
 		name: "errand-key-kept", why: "what Google was told leaves its key",
 		edits: in("internal/store/sqlite/errand.go", "if err := s.keys.DestroyErrand(ctx, e.Receipt, e.What); err != nil {", "if err := ctx.Err(); err != nil || e.What == \"\" {"),
 		pkg:   store, run: "ErrandKey",
@@ -196,7 +211,7 @@ var onceMutants = []mutant{
 	},
 	{
 		name: "late-errand", why: "that Google is to be told is noted after the token is gone",
-		edits: in("internal/store/sqlite/grant.go", "	g, err := s.Grant(ctx, w.user)\n	switch {", "	_, err := s.dropGrant(ctx, w.user)\n	if err != nil {\n		return account.Receipt{}, err\n	}\n	g, err := s.Grant(ctx, w.user)\n	switch {"),
+		edits: in("internal/store/sqlite/grant.go", "	g, err := s.Grant(ctx, w.user)\n	switch {", "	_, err := s.dropGrant(ctx, w.user, vault.Secret{})\n	if err != nil {\n		return account.Receipt{}, err\n	}\n	g, err := s.Grant(ctx, w.user)\n	switch {"),
 		pkg:   store, run: "TestAWipeOfAGrant",
 	},
 	{
@@ -216,7 +231,7 @@ var onceMutants = []mutant{
 	},
 	{
 		name: "any-grant", why: "an event about an earlier grant destroys the one of now",
-		edits: in("internal/jobs/work.go", "if err != nil || e.Before(a.GrantedAt) {", "if err != nil {"),
+		edits: in("internal/jobs/work.go", "if err != nil || e.Before(a.GrantedAt) {", "if err != nil || a.Status == \"\" {"),
 		pkg:   jobs, run: "WhatEachEvent",
 	},
 }
