@@ -4,7 +4,7 @@ TOOL     := go tool -modfile=tools.mod
 SQLC     := go tool -modfile=$(CURDIR)/tools.mod sqlc
 FUZZTIME ?= 30s
 
-.PHONY: help build demo deps test check generate model bench mutants accept crash-long sim-long fuzz clean
+.PHONY: help build demo deps test check generate model bench mutants accept pictures crash-long sim-long fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ mutants: ## take each protection out and see a test fail
 
 accept: deps ## what stands behind the "done" lines of every resolved issue, with figures
 	go run ./internal/tools/accept
+
+pictures: deps ## every page in every state, light and dark, wide and narrow, as PNG under bin/_artifacts
+	@mkdir -p bin
+	go test -count=1 -v -run 'TestEveryPageIsAccessibleAndFits|TestAStrangerFollowsTheDemo' -artifacts -outputdir $(CURDIR)/bin ./internal/e2e
 
 crash-long: deps ## a thousand kills that hit work in flight
 	SMTP_SYNC_TEST_KILLS=1000 go test -count=1 -v -timeout 60m -run KilledAtRandom ./internal/e2e

@@ -60,8 +60,9 @@ var picture = []struct {
 	{"internal/mail", nil},
 	{"internal/id", nil},
 
-	// The real program against real servers: tests and nothing else.
-	{"internal/e2e", nil},
+	// The real program against real servers, and every page in a real browser:
+	// tests and nothing else.
+	{"internal/e2e", []string{"server", "server/api", "server/servertest"}},
 	{"internal/sim", []string{"..."}},
 	{"internal/hostile", []string{"..."}},
 	{"internal/testkit/...", []string{"..."}},

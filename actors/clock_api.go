@@ -196,7 +196,7 @@ func (k *clock) resume(c actor.Context, m resume) error {
 
 // status is what is known of a mailbox here.
 func (k *clock) status(e *wheel.Entry) Status {
-	s := Status{Phase: e.Phase}
+	s := Status{Phase: e.Phase, Pushed: e.Is(wheel.Parked)}
 	if e.Last > 0 {
 		s.LastSync = time.Unix(int64(e.Last), 0)
 	}

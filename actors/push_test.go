@@ -35,6 +35,9 @@ func TestNewMailOnAParkedConnectionIsFetchedAtOnceOverIt(t *testing.T) {
 		if n := w.count(b); n != 1 {
 			t.Fatalf("%d passes before any news", n)
 		}
+		if s, _ := w.Status(b.User, b.Mailbox); !s.Pushed {
+			t.Error("nobody is told that its server tells of new mail")
+		}
 		(*conns)[0].news <- nil
 		rest(time.Millisecond)
 		synctest.Wait()

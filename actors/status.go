@@ -19,6 +19,7 @@ type Status struct {
 	Until    time.Time
 	LastSync time.Time
 	NextSync time.Time // zero: not scheduled
+	Pushed   bool      // its server tells of new mail; NextSync is a net below that
 	Backlog  schedule.Backlog
 }
 

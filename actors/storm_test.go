@@ -147,6 +147,9 @@ func TestTheIntervalOfAParkedMailboxDoesNotGrow(t *testing.T) {
 		if since := time.Since(last); since > 20*time.Minute {
 			t.Errorf("not looked at for %v", since)
 		}
+		if s, _ := w.Status(b.User, b.Mailbox); s.Pushed {
+			t.Error("its server is said to tell of new mail, and does not any more")
+		}
 		w.stop(t)
 	})
 }

@@ -18,6 +18,7 @@ type caller struct {
 	user    id.User
 	cookie  vault.Secret // of a person
 	session session.Session
+	bearer  vault.Secret // of a program
 	token   *session.Token
 }
 
@@ -70,7 +71,7 @@ func (c *call) byToken(header string) error {
 	case err != nil:
 		return err
 	}
-	c.who = caller{user: found.User, token: &found}
+	c.who = caller{user: found.User, token: &found, bearer: token}
 	switch {
 	case c.route.access == person:
 		return api.ErrSessionOnly

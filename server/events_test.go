@@ -3,6 +3,8 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -152,6 +154,13 @@ func TestAStreamBeatsAndEndsWithItsToken(t *testing.T) {
 	lines, _ := listen(t, address, token, "")
 	until(t, lines, ": beat")
 	until(t, lines, ": beat")
+	w.revoke(t, user)
+	ended(t, lines)
+}
+
+// revoke ends all tokens of a user.
+func (w *world) revoke(t *testing.T, user id.User) {
+	t.Helper()
 	all, err := w.Sessions.Tokens(t.Context(), user)
 	if err != nil {
 		t.Fatal(err)
@@ -161,6 +170,23 @@ func TestAStreamBeatsAndEndsWithItsToken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func TestAStreamWithoutAPauseEndsWithItsTokenToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *server.Options) { o.Heartbeat = time.Second })
+	address := serve(t, w)
+	user := w.User(t, "owner")
+	lines, _ := listen(t, address, w.Token(t, user), "")
+	until(t, lines, "retry: ")
+	go func() { // events come four times a second
+		for t.Context().Err() == nil {
+			w.svc.Audited(user, audit.Entry{Domain: "a.example", Status: mail.Imported})
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	until(t, lines, "event: audit")
+	w.revoke(t, user)
 	ended(t, lines)
 }
 
@@ -208,6 +234,71 @@ func TestAClientThatHasGoneIsFoundOutByTheBeat(t *testing.T) {
 	until(t, lines, ": beat")
 	leave()
 	eventually(t, "the stream is left", func() bool { return w.svc.Streams() == 0 })
+}
+
+// pipes listens for connections that hold nothing: what is written waits until
+// it is read.
+type pipes struct{ conns chan net.Conn }
+
+func (p pipes) dial() net.Conn {
+	here, there := net.Pipe()
+	p.conns <- there
+	return here
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	c, open := <-p.conns
+	if !open {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (p pipes) Close() error { close(p.conns); return nil }
+
+func (pipes) Addr() net.Addr { return new(net.TCPAddr) }
+
+// listenOver opens an event stream over a connection and gives its lines.
+func listenOver(t *testing.T, c net.Conn, token string) *bufio.Scanner {
+	t.Helper()
+	t.Cleanup(func() { _ = c.Close() })
+	_, err := fmt.Fprintf(c, "GET /api/v1/events HTTP/1.1\r\nHost: mail.example.org\r\nAuthorization: Bearer %s\r\n\r\n", token)
+	lines := bufio.NewScanner(c)
+	for err == nil && lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "retry: ") {
+			return lines
+		}
+	}
+	t.Fatalf("no event stream: %v, %v", err, lines.Err())
+	return nil
+}
+
+func TestAClientThatDoesNotReadHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := pipes{conns: make(chan net.Conn)}
+	serveOn(t, w, p)
+	stuck, other := w.User(t, "stuck"), w.User(t, "other")
+	for range 5 {
+		listenOver(t, p.dial(), w.Token(t, stuck))
+	}
+	beside, another := listenOver(t, p.dial(), w.Token(t, stuck)), listenOver(t, p.dial(), w.Token(t, other))
+	for round := range 5 {
+		for range 50 {
+			w.svc.Audited(stuck, audit.Entry{Domain: fmt.Sprintf("round-%d.example", round), Status: mail.Imported})
+		}
+		w.svc.Audited(other, audit.Entry{Domain: fmt.Sprintf("round-%d.example", round), Status: mail.Imported})
+		for name, lines := range map[string]*bufio.Scanner{"his other stream": beside, "another user": another} {
+			for !strings.Contains(lines.Text(), fmt.Sprintf("round-%d.example", round)) {
+				if !lines.Scan() {
+					t.Fatalf("%s, round %d: the stream ended: %v", name, round, lines.Err())
+				}
+			}
+		}
+	}
+	if n := w.svc.Streams(); n != 7 {
+		t.Errorf("%d streams, want 7: five that do not read and two that do", n)
+	}
 }
 
 func TestTheUsersStreamsEndWithHim(t *testing.T) {

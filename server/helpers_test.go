@@ -25,6 +25,13 @@ func serve(t *testing.T, w *world) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serveOn(t, w, l)
+	return "http://" + l.Addr().String()
+}
+
+// serveOn runs the service on a listener until the test ends.
+func serveOn(t *testing.T, w *world, l net.Listener) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- w.svc.Serve(ctx, l) }()
@@ -39,7 +46,6 @@ func serve(t *testing.T, w *world) (address string) {
 			t.Error("serving does not end")
 		}
 	})
-	return "http://" + l.Addr().String()
 }
 
 var client = &http.Client{Timeout: 10 * time.Second}

@@ -53,6 +53,11 @@ func grantOf(a account.Access) api.Grant {
 	return g
 }
 
+// allows reports whether something may be done at Google now.
+func allows(a account.Access, scope string) bool {
+	return a.Status == account.Active && oauth.Covers(a.Scopes, scope)
+}
+
 // settings gives what a user chose; who chose nothing wants to hear of what
 // needs him.
 func settings(p account.Profile) api.Settings {

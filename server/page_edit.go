@@ -79,7 +79,7 @@ func (s *Service) showEdit(c *call, status int, m account.Mailbox, v editView) e
 	if err != nil {
 		return err
 	}
-	v.ID, v.Title, v.Labels = m.ID.String(), m.Name, oauth.Covers(a.Scopes, oauth.ScopeLabels)
+	v.ID, v.Title, v.Labels = m.ID.String(), m.Name, allows(a, oauth.ScopeLabels)
 	v.HasPassword = v.Kept != ""
 	v.Polls = pollOptions(v.PollEvery)
 	return c.showAs(status, "edit", text.T("edit.title"), v)

@@ -83,10 +83,10 @@ func TestAChangedMailboxIsTestedWithTheNewPasswordOrItsOwn(t *testing.T) {
 			t.Errorf("test %d was with another password", i)
 		}
 	}
-	w.Tried = probe.Result{Steps: []probe.Step{{Name: "dns", OK: true}, {Name: "login", Code: "auth_failed", Detail: "the server refused the login", Help: "make an app password"}}}
+	w.Tried = probe.Result{Steps: []probe.Step{{Name: "dns", OK: true}, {Name: "login", Code: "auth_failed", Detail: "the server refused the login", Help: "Make an app password"}}}
 	a = w.submit(t, browser, path, copied(f, "step", "test", "name", "Kept"))
 	want(t, a, 422)
-	says(t, a, `href="#password"`, "auth_failed", "make an app password", `value="Kept"`)
+	says(t, a, `href="#password"`, "auth_failed", "Make an app password", `value="Kept"`)
 	w.answers()
 	want(t, w.submit(t, browser, path, copied(f, "step", "save")), 303)
 	if m, _ := w.Accounts.Mailbox(t.Context(), user, box.ID); m.Password.RevealString() != canary {

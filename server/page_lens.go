@@ -11,6 +11,7 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
+	"github.com/smtp-sync/smtp-sync/server/api"
 	"github.com/smtp-sync/smtp-sync/server/openapi"
 	"github.com/smtp-sync/smtp-sync/server/text"
 )
@@ -33,7 +34,7 @@ type heldBox struct {
 
 func (s *Service) lensPage() []*route {
 	data := pageAt("/lens/data", "lensData", "Everything that is held about me, as it is held", s.lensData)
-	data.answers = []openapi.Answer{answer[held](200, "All of it, decrypted.")}
+	data.answers = []openapi.Answer{answer[api.Held](200, "All of it, decrypted.")}
 	return []*route{pageAt("/lens", "lensPage", "Everything that is held about me", s.showLens), data}
 }
 
@@ -67,12 +68,6 @@ func (s *Service) showLens(c *call) error {
 	}
 	return c.showAs(fiber.StatusOK, "lens", text.T("lens.title"), v)
 }
-
-// held is the store's own picture, whose parts are no promise of the API.
-type held struct{}
-
-// Schema says no more than that it is an object.
-func (held) Schema() openapi.Schema { return openapi.Schema{Type: "object"} }
 
 // lensData is the same as JSON.
 func (s *Service) lensData(c *call) error {

@@ -53,8 +53,18 @@ type mailboxesView struct {
 // boxView is a mailbox as pages show it.
 type boxView struct {
 	api.Mailbox
-	Today int64 // imported since midnight
-	Strip stripView
+	Today  int64 // imported since midnight
+	Pushed bool  // its server tells of new mail
+	Strip  stripView
+}
+
+// Connect is the page that asks Google for what the mailbox stands still for; ""
+// if its cure is elsewhere.
+func (b boxView) Connect() string {
+	if b.Reason == nil || !strings.HasPrefix(b.Reason.Code, "grant_") || b.Reason.Code == "grant_api_disabled" {
+		return ""
+	}
+	return grantPath("/mailboxes/"+b.ID, false)
 }
 
 type stripView struct {
@@ -102,12 +112,15 @@ func (s *Service) boxes(c *call, list []account.Mailbox) ([]boxView, error) {
 		if err != nil {
 			return nil, err // ours
 		}
-		out[i] = boxView{Mailbox: v, Strip: strip(v, stats, box, clock)}
+		now, _ := s.o.Engine.Status(c.who.user, box)
+		out[i] = boxView{Mailbox: v, Pushed: now.Pushed, Strip: strip(v, stats, box, clock)}
 		for step, t := range stats.Boxes[box] {
 			if !stats.At(step).Before(midnight) {
 				out[i].Today += t[mail.Imported].Messages
 			}
 		}
+		// The books are added up a little later than the log is written.
+		out[i].Imported.Messages = max(out[i].Imported.Messages, out[i].Today)
 	}
 	return out, nil
 }

@@ -31,7 +31,8 @@ type newView struct {
 	Grant    string   // status of Google access
 	Labels   bool     // it allows labels
 	Reckoned reckoned
-	Twin     string // id of the same mailbox that is there already
+	Twin     string   // id of the same mailbox that is there already
+	Waiting  *Waiting // only in the demo
 	// HasPassword: it was typed on a page before.
 	HasPassword bool
 }
@@ -86,7 +87,10 @@ func (s *Service) showNew(c *call, status int, v newView) error {
 	if err != nil {
 		return err
 	}
-	v.Grant, v.Labels, v.HasPassword = grantOf(a).Status, oauth.Covers(a.Scopes, oauth.ScopeLabels), v.Kept != ""
+	v.Grant, v.Labels, v.HasPassword = grantOf(a).Status, allows(a, oauth.ScopeLabels), v.Kept != ""
+	if v.Page != pageMail {
+		v.Waiting = s.o.Waiting
+	}
 	for i := range v.Ways {
 		if v.Ways[i].Chosen = v.Ways[i].Value == v.Way; v.Ways[i].Chosen {
 			v.Wrong.lead(i)
@@ -247,11 +251,10 @@ func (s *Service) onward(c *call, m account.Mailbox) error {
 	if err != nil {
 		return err
 	}
-	if labelled(m.Label, m.Folders) && !oauth.Covers(a.Scopes, oauth.ScopeLabels) {
-		return seeOther(c, s.to("/auth/google/grant?labels=1"))
+	page := "/mailboxes/" + m.ID.String()
+	labels := labelled(m.Label, m.Folders)
+	if labels && !allows(a, oauth.ScopeLabels) || !allows(a, oauth.ScopeInsert) {
+		return seeOther(c, s.to(grantPath(page, labels)))
 	}
-	if grantOf(a).Status != string(account.Active) {
-		return seeOther(c, s.to("/auth/google/grant"))
-	}
-	return seeOther(c, s.to("/mailboxes/"+m.ID.String()))
+	return seeOther(c, s.to(page))
 }

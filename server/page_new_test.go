@@ -20,6 +20,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/session"
+	"github.com/smtp-sync/smtp-sync/server"
 )
 
 // canary is a password that must be in no answer.
@@ -143,7 +144,7 @@ func TestAMailboxIsAddedInThreeStepsWithoutJavaScript(t *testing.T) {
 	a := w.submit(t, browser, newPath, url.Values{"step": {"find"}, "address": {"ann@yahoo.com"}})
 	says(t, a, "imap.mail.yahoo.com", "pop.mail.yahoo.com", "Yahoo wants an app password", `href="https://login.yahoo.com/account/security"`, "known provider")
 	a = w.toMail(t, browser)
-	says(t, a, "TLS 1.3", "71 more days", "Some Root", "1200 messages, 1.5 GB", "about 3 days at 500 MB a day", "(sent mail)")
+	says(t, a, "TLS 1.3", "71 more days", "Some Root", "1,200 messages, 1.5 GB", "about 3 days at 500 MB a day", "(sent mail)")
 	f := filled(t, a, newPath)
 	if got := f["chosen"]; len(got) != 1 || f["folder"][0] != "INBOX" || got[0] != "0" || len(f["folder"]) != 2 {
 		t.Errorf("folders %v, chosen %v", f["folder"], got)
@@ -152,7 +153,7 @@ func TestAMailboxIsAddedInThreeStepsWithoutJavaScript(t *testing.T) {
 	f["chosen"] = []string{"0", "1"}
 	a = w.submit(t, browser, newPath, f)
 	want(t, a, 200)
-	says(t, a, "1210 messages")
+	says(t, a, "1,210 messages")
 	f = filled(t, a, newPath)
 	f.Set("step", "create")
 	f.Set("name", "Old mail")
@@ -299,7 +300,7 @@ func TestATestIsToldStepByStepToAScript(t *testing.T) {
 	f.Set("step", "tested")
 	a = w.submit(t, browser, newPath, f)
 	want(t, a, 200)
-	says(t, a, "It works", "1200 messages")
+	says(t, a, "It works", "1,200 messages")
 	if n := len(w.Probed()); n != 1 {
 		t.Errorf("%d tests", n)
 	}
@@ -323,16 +324,42 @@ func TestLabelsWithoutPermissionAskGoogleAndLoseNothing(t *testing.T) {
 	f.Set("step", "create")
 	f.Set("folder_label_0", "Old/In")
 	a = w.submit(t, browser, newPath, f)
-	if want(t, a, 303); a.Header.Get("Location") != "https://mail.example.org/auth/google/grant?labels=1" {
-		t.Errorf("to %s", a.Header.Get("Location"))
-	}
+	want(t, a, 303)
 	all, _ := w.Accounts.Mailboxes(t.Context(), user)
 	if len(all) != 1 || all[0].Folders[0].Label != "Old/In" {
-		t.Errorf("got %+v", all)
+		t.Fatalf("got %+v", all)
 	}
+	page := "/mailboxes/" + all[0].ID.String()
+	asks := "/auth/google/grant?" + url.Values{"labels": {"1"}, "return": {page}}.Encode()
+	if got := a.Header.Get("Location"); got != "https://mail.example.org"+asks {
+		t.Errorf("to %s", got)
+	}
+	says(t, w.do(t, browser, "GET", asks, ""), "Manage labels", `href="`+page+`"`, `action="/auth/google/grant?return=`+strings.ToLower(url.QueryEscape(page))+`&labels=1"`)
+	says(t, w.do(t, browser, "GET", "/auth/google/grant", ""), "Manage labels") // a mailbox wants them
 	w.grant(t, user, oauth.ScopeInsert, oauth.ScopeLabels)
 	if body := string(w.toMail(t, browser).body); strings.Contains(body, "one more permission") {
 		t.Error("a permission that is there is asked for")
+	}
+}
+
+func TestTheDemosMailboxIsNamedWhereItIsAdded(t *testing.T) {
+	t.Parallel()
+	for _, there := range []bool{true, false} {
+		w := newWorld(t, func(o *server.Options) {
+			if there {
+				o.Waiting = &server.Waiting{Address: "old@post.example", Password: "demo"}
+			}
+		})
+		w.answers()
+		_, browser, _ := w.person(t, "owner")
+		for step, a := range map[string]answered{
+			"address": w.do(t, browser, "GET", newPath, ""),
+			"server":  w.submit(t, browser, newPath, url.Values{"step": {"find"}, "address": {"ann@yahoo.com"}}),
+		} {
+			if named := strings.Contains(string(a.body), "old@post.example waits to be added; its password is: demo"); named != there {
+				t.Errorf("%s: named: %v", step, named)
+			}
+		}
 	}
 }
 
@@ -343,7 +370,7 @@ func TestTheSameMailboxTwiceLeadsToTheOneThatIsThere(t *testing.T) {
 	user, browser, _ := w.person(t, "owner")
 	f := filled(t, w.toMail(t, browser), newPath)
 	f.Set("step", "create")
-	if a := w.submit(t, browser, newPath, f); a.Header.Get("Location") != "https://mail.example.org/auth/google/grant" {
+	if a := w.submit(t, browser, newPath, f); !strings.HasPrefix(a.Header.Get("Location"), "https://mail.example.org/auth/google/grant?return=%2Fmailboxes%2F") {
 		t.Errorf("without Google access it goes to %s", a.Header.Get("Location"))
 	}
 	all, _ := w.Accounts.Mailboxes(t.Context(), user)

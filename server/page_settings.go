@@ -86,7 +86,11 @@ func (s *Service) showSettings(c *call, status int, v settingsView) (err error) 
 	if len(p.Entries) > 0 {
 		v.LastUse = p.Entries[0].At.UTC()
 	}
-	v.Import, v.Labels = oauth.Covers(v.Me.Grant.Scopes, oauth.ScopeInsert), oauth.Covers(v.Me.Grant.Scopes, oauth.ScopeLabels)
+	a, err := s.o.Accounts.Access(c.ctx, c.who.user)
+	if err != nil {
+		return err
+	}
+	v.Import, v.Labels = allows(a, oauth.ScopeInsert), allows(a, oauth.ScopeLabels)
 	if v.Locale == "" && v.TimeZone == "" {
 		v.Locale, v.TimeZone, v.Notices = v.Me.Locale, v.Me.TimeZone, v.Me.Notices
 	}

@@ -33,8 +33,19 @@ func TestAListSaysHowEachMailboxIsDoing(t *testing.T) {
 	w.Books.Append(user, audit.Entry{Mailbox: box.ID, Status: mail.Rejected})
 	w.Books.Append(user, audit.Entry{Mailbox: box.ID, Status: mail.Imported, At: time.Now().Add(-30 * time.Hour)})
 	body := string(w.do(t, browser, "GET", "/mailboxes", "").body)
-	has(t, "the list", body, "Needs you", "the password is refused.", "make an app password.", "2 hours ago", "Last 24 hours: 1 refused, 1 imported", "/edit", "<dd>2</dd>",
+	has(t, "the list", body, "Needs you", "The password is refused.", "Make an app password.", "2 hours ago", "Last 24 hours: 1 refused, 1 imported", "/edit", "<dd>2</dd>",
 		"Gmail is not connected yet", `href="/mailboxes/new"`)
+	w.Engine.Set(box.ID, schedule.State{Phase: schedule.Failing, Reason: schedule.Reason{Code: "grant_scope_labels", Detail: "labels need one more permission", Help: "connect again"}})
+	body = string(w.do(t, browser, "GET", "/mailboxes", "").body)
+	if has(t, "the list", body, `href="/auth/google/grant?return=%2Fmailboxes%2F`+box.ID.String()+`"`); strings.Contains(body, "/edit") {
+		t.Error("what is missing at Google is to be mended in the settings")
+	}
+	w.Engine.Set(box.ID, schedule.State{Until: time.Now().Add(50*time.Minute + time.Second)})
+	has(t, "a mailbox that is polled", string(w.do(t, browser, "GET", "/mailboxes", "").body), "in 50 minutes")
+	w.Engine.Push(box.ID)
+	if body = string(w.do(t, browser, "GET", "/mailboxes", "").body); !strings.Contains(body, "as soon as mail comes") || strings.Contains(body, "in 50 minutes") {
+		t.Error("a server that tells of new mail seems to be looked at rarely")
+	}
 	w.Engine.Set(box.ID, schedule.State{Phase: schedule.Syncing, Backlog: schedule.Backlog{Messages: 12345, Bytes: 987e6, ETA: time.Now().Add(49 * time.Hour)}})
 	if err := w.Accounts.PutGrant(t.Context(), user, account.Grant{RefreshToken: secret("x"), Scopes: []string{"https://www.googleapis.com/auth/gmail.insert"}}); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"iter"
 	"net/url"
 
 	"github.com/smtp-sync/smtp-sync/actors"
@@ -61,8 +62,10 @@ type Accounts interface {
 	WipeGrant(ctx context.Context, user id.User) (account.Receipt, error)
 	WipeUser(ctx context.Context, user id.User) (account.Receipt, error)
 	Receipt(ctx context.Context, receipt string) (account.Receipt, error)
-	// Export gives all that is held about a user but audit and ledger.
+	// Export gives all that is held about a user but audit and ledger, Remembered
+	// what the ledger has of a mailbox's messages.
 	Export(ctx context.Context, user id.User) (account.Export, error)
+	Remembered(ctx context.Context, user id.User, box id.Mailbox) iter.Seq2[account.Remembered, error]
 }
 
 // Books is what became of messages (package audit).

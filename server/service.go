@@ -52,7 +52,12 @@ type Options struct {
 	TermsURL       string       // of the operator; may be ""
 	Log            *slog.Logger
 	Heartbeat      time.Duration // of event streams; 0: 15 s
+	Waiting        *Waiting      // the demo's; nil: there is none
 }
+
+// Waiting is a mailbox of the demo that wants to be added. It is named where
+// somebody would add it, and is a secret to nobody.
+type Waiting struct{ Address, Password string }
 
 // Service is the HTTP side of the product: API, sign-in and pages.
 type Service struct {
@@ -105,7 +110,9 @@ func NewService(o Options) (*Service, error) {
 		DisableStartupMessage: true,
 		CaseSensitive:         true,
 		BodyLimit:             1 << 20,
-		ReadBufferSize:        8 << 10, // bounds the header section
+		ReadBufferSize:        8 << 10,  // bounds the header section
+		WriteBufferSize:       16 << 10, // a page of the audit and most files go out in one write
+		ReduceMemoryUsage:     true,     // an idle connection and an event stream hold no buffer to read into
 		ReadTimeout:           30 * time.Second,
 		IdleTimeout:           2 * time.Minute,
 		// WriteTimeout stays 0: it would cut event streams. See unhurried.

@@ -173,8 +173,12 @@ func (s *Service) askGrant(c *call) error {
 	if err != nil && !errors.Is(err, account.ErrNone) {
 		return err
 	}
+	labels, err := s.wantsLabels(c)
+	if err != nil {
+		return err
+	}
 	who := oauth.Identity{Sub: c.who.user.String(), Email: p.Email}
-	return s.visit(c, oauth.AskGrant(s.redirect(), who, c.Query("labels") == "1", "/mailboxes"))
+	return s.visit(c, oauth.AskGrant(s.redirect(), who, labels, afterGrant(c)))
 }
 
 func (s *Service) logout(c *call) error {

@@ -146,7 +146,7 @@ func TestNoAtGoogleChangesNothing(t *testing.T) {
 	b := newBrowser(w)
 	state := b.away(t, "GET", "/auth/google/login", nil)
 	a := b.back(t, url.Values{"state": {state}, "error": {"access_denied"}})
-	if a.StatusCode != 200 || !strings.Contains(string(a.body), "nothing was changed") || len(b.cookies) != 0 {
+	if a.StatusCode != 200 || !strings.Contains(string(a.body), "Nothing was changed") || len(b.cookies) != 0 {
 		t.Errorf("%d %s %v", a.StatusCode, a.body, b.cookies)
 	}
 }
@@ -213,7 +213,12 @@ func TestAccessIsGivenOnAPageThatSaysWhatIsAsked(t *testing.T) {
 	if body := string(a.body); !strings.Contains(body, "Add mail to your Gmail") || strings.Contains(body, "Manage labels") || !strings.Contains(body, b.csrf()) {
 		t.Errorf("page %s", body)
 	}
-	want(t, b.connect(t, "one", "/auth/google/grant", oauth.ScopeInsert), 303)
+	for path, back := range map[string]string{"": "/mailboxes", "?return=%2Fsettings": "/settings", "?return=%2F%2Fevil.example": "/"} {
+		a := b.connect(t, "one", "/auth/google/grant"+path, oauth.ScopeInsert)
+		if want(t, a, 303); a.Header.Get("Location") != "https://mail.example.org"+back {
+			t.Errorf("%q leads to %s", path, a.Header.Get("Location"))
+		}
+	}
 	if b.cookies["__Host-session"] == before {
 		t.Error("the session was not renewed")
 	}
@@ -221,7 +226,7 @@ func TestAccessIsGivenOnAPageThatSaysWhatIsAsked(t *testing.T) {
 	if me.Grant.Status != "active" || me.Grant.Scopes[0] != oauth.ScopeInsert {
 		t.Errorf("got %+v", me.Grant)
 	}
-	if got := strings.Join(w.Engine.Asked(), " "); got != "user changed" {
+	if got := strings.Join(w.Engine.Asked(), " "); got != "user changed user changed user changed" {
 		t.Errorf("the engine was asked to %s", got)
 	}
 }

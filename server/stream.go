@@ -3,7 +3,6 @@ package server
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,9 +13,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/id"
-	"github.com/smtp-sync/smtp-sync/internal/session"
 	"github.com/smtp-sync/smtp-sync/server/api"
-	"github.com/smtp-sync/smtp-sync/server/live"
 )
 
 // stream answers with what f writes. Nothing of the request may be used in f:
@@ -54,66 +51,6 @@ func contained(f func() error) (err error) {
 	return f()
 }
 
-// events streams what happens (WHATWG HTML, server-sent events). A beat keeps
-// the way open, finds out that the client has gone, and looks whether the
-// caller still may listen; it comes however much happens in between.
-func (s *Service) events(c *call) error {
-	who, all := c.who, c.may("audit:read")
-	reader, err := s.hub.Join(who.user, c.Get("Last-Event-ID"))
-	switch {
-	case errors.Is(err, live.ErrMany):
-		c.Set(fiber.HeaderRetryAfter, "30")
-		return api.Fail(fiber.StatusTooManyRequests, "too_many_streams", "there are too many event streams open")
-	case err != nil:
-		return &api.Error{Status: fiber.StatusServiceUnavailable, Code: "restarting", Detail: "the service is being restarted", Help: "try again in some seconds"}
-	}
-	c.Set("X-Accel-Buffering", "no")
-	return s.stream(c, "text/event-stream", func(ctx context.Context, w *bufio.Writer) error {
-		defer reader.Leave()
-		_, _ = fmt.Fprintf(w, "id: %s\nretry: 3000\n\n", reader.Last())
-		if reader.Anew {
-			_, _ = w.WriteString("event: reset\ndata: {}\n\n")
-		}
-		due := time.Now().Add(s.o.Heartbeat)
-		for {
-			if err := w.Flush(); err != nil {
-				return err
-			}
-			beat, cancel := context.WithDeadline(ctx, due)
-			events, err := reader.Next(beat)
-			cancel()
-			over := !time.Now().Before(due)
-			if err != nil || ctx.Err() != nil || over && !s.stillThere(ctx, who) {
-				return nil // the client comes back and is told
-			}
-			if over {
-				_, _ = w.WriteString(": beat\n\n")
-				due = time.Now().Add(s.o.Heartbeat)
-			}
-			for _, e := range events {
-				if all || e.Name == "mailbox" {
-					_, _ = fmt.Fprintf(w, "id: %s\nevent: %s\ndata: %s\n\n", e.ID, e.Name, e.Data)
-				}
-			}
-		}
-	})
-}
-
-// stillThere reports whether a session or token has not ended meanwhile.
-func (s *Service) stillThere(ctx context.Context, who caller) bool {
-	if who.token == nil {
-		_, err := s.o.Sessions.FindSession(ctx, who.cookie)
-		return !errors.Is(err, session.ErrNone)
-	}
-	all, err := s.o.Sessions.Tokens(ctx, who.user)
-	for _, t := range all {
-		if t.ID == who.token.ID {
-			return true
-		}
-	}
-	return err != nil
-}
-
 // Audited tells of a line of the audit. It never blocks; the ledger's committer
 // may call it.
 func (s *Service) Audited(user id.User, e audit.Entry) { s.hub.Audit(user, entry(e)) }
@@ -138,58 +75,4 @@ func (s *Service) watch(ctx context.Context) {
 
 func changeOf(c actors.Change) api.MailboxEvent {
 	return api.MailboxEvent{ID: c.Mailbox.String(), Gone: c.Gone, Standing: standingOf(c.Status)}
-}
-
-// export streams everything that is held about the user.
-func (s *Service) export(c *call) error {
-	me, err := s.me(c.ctx, c.who.user)
-	if err != nil {
-		return err
-	}
-	boxes, err := s.o.Accounts.Mailboxes(c.ctx, c.who.user)
-	if err != nil {
-		return err
-	}
-	out := api.Export{At: now(), Me: me, Audit: []api.Entry{}}
-	if out.Mailboxes, err = s.views(c.ctx, c.who.user, boxes); err != nil {
-		return err
-	}
-	if out.Tokens, err = s.tokens(c); err != nil {
-		return err
-	}
-	if out.Sessions, err = s.signIns(c); err != nil {
-		return err
-	}
-	head, err := json.Marshal(out)
-	if err != nil {
-		return err
-	}
-	const tail = "]}" // the audit is the last field, and empty so far
-	head = head[:len(head)-len(tail)]
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="smtp-sync.json"`)
-	user := c.who.user
-	return s.stream(c, fiber.MIMEApplicationJSON, func(ctx context.Context, w *bufio.Writer) error {
-		_, _ = w.Write(head)
-		comma := false
-		err := s.eachPage(ctx, user, audit.Filter{}, func(entries []api.Entry, _ bool) error {
-			for _, e := range entries {
-				b, err := json.Marshal(e)
-				if err != nil {
-					return err
-				}
-				if comma {
-					_ = w.WriteByte(',')
-				}
-				comma = true
-				if _, err := w.Write(b); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err == nil {
-			_, err = w.WriteString(tail)
-		}
-		return err
-	})
 }

@@ -125,16 +125,16 @@ func (s *Service) serviceRoutes() []*route {
 
 func (s *Service) signInRoutes() []*route {
 	away := bare(303, "To where it goes on.", "Location")
-	labels := []openapi.Param{query("labels", "1: the permission to manage labels as well.")}
+	grant := []openapi.Param{query("labels", "1: the permission to manage labels as well, also where no mailbox needs it yet."), query("return", "A path of this site to go to afterwards.")}
 	return []*route{
 		{method: "GET", path: "/auth/google/login", id: "login", tag: "sign-in", summary: "Sign in with Google", access: anybody, rate: signIns, page: true,
 			params: []openapi.Param{query("return", "A path of this site to go to afterwards.")}, answers: []openapi.Answer{away}, do: plain(s.login)},
 		{method: "GET", path: "/auth/google/callback", id: "callback", tag: "sign-in", summary: "Back from Google", access: anybody, rate: signIns, page: true,
 			answers: []openapi.Answer{away}, do: plain(s.callback)},
 		{method: "GET", path: "/auth/google/grant", id: "grantPage", tag: "sign-in", summary: "What Google will be asked for", access: person, rate: reads, page: true,
-			params: labels, answers: []openapi.Answer{markup(200, "A page with a button.")}, do: plain(s.grantPage)},
+			params: grant, answers: []openapi.Answer{markup(200, "A page with a button.")}, do: plain(s.grantPage)},
 		{method: "POST", path: "/auth/google/grant", id: "askGrant", tag: "sign-in", summary: "Ask Google for access", access: person, rate: signIns, page: true,
-			params: labels, answers: []openapi.Answer{away}, do: plain(s.askGrant)},
+			params: grant, answers: []openapi.Answer{away}, do: plain(s.askGrant)},
 		{method: "POST", path: "/auth/logout", id: "logout", tag: "sign-in", summary: "Sign out", access: person, rate: writes, page: true,
 			answers: []openapi.Answer{away}, do: plain(s.logout)},
 	}

@@ -81,11 +81,16 @@ type HeldToken struct {
 
 // HeldClaim is a message on its way.
 type HeldClaim struct {
-	Mailbox string          `json:"mailbox_id"`
-	At      time.Time       `json:"at"`
-	Domain  string          `json:"sender_domain"`
-	Size    int64           `json:"size"`
-	Verdict json.RawMessage `json:"verdict"` // of the rules
+	Mailbox  string          `json:"mailbox_id"`
+	Key      string          `json:"key"`
+	At       time.Time       `json:"at"`
+	Domain   string          `json:"sender_domain"`
+	Size     int64           `json:"size"`
+	Verdict  json.RawMessage `json:"verdict"` // of the rules
+	Sent     int64           `json:"sent"`    // octets, when that was last noted
+	Absent   bool            `json:"absent"`  // from the last listing
+	Wanted   bool            `json:"wanted"`  // by its user, whatever a rule says
+	Attempts int             `json:"attempts"`
 }
 
 // HeldDay is a day's use of the budget.

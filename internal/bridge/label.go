@@ -1,28 +1,48 @@
 package bridge
 
-import "context"
+import (
+	"context"
+	"maps"
+	"slices"
+)
 
-// label finds the ids of the labels that every message of this mailbox gets,
-// once there is a message; again asks Gmail anew.
-func (r *run) label(ctx context.Context, again bool) error {
-	r.mu.Lock()
-	known := r.labelled && !again || len(r.queue) == 0 && !again
-	r.mu.Unlock()
-	if known {
-		return nil
+// names gives the labels of what is in a folder.
+func (p *Pass) names(folder string) []string {
+	if own := p.FolderLabels[folder]; own != "" && !slices.Contains(p.Labels, own) {
+		return append(slices.Clone(p.Labels), own)
 	}
-	var ids []string
-	for _, name := range r.Labels {
-		id, err := r.Gmail.Label(ctx, name)
-		if err != nil {
+	return p.Labels
+}
+
+// label looks for the labels of what is waiting to be moved, before anything is
+// read: where one may not be made the pass ends, and says so.
+func (r *run) label(ctx context.Context) error {
+	folders := map[string]bool{}
+	r.mu.Lock()
+	for _, j := range r.queue {
+		folders[j.ref.Folder] = true
+	}
+	r.mu.Unlock()
+	for _, folder := range slices.Sorted(maps.Keys(folders)) {
+		if _, err := r.labelIDs(ctx, r.names(folder)); err != nil {
 			return err
 		}
-		ids = append(ids, id)
 	}
-	r.mu.Lock()
-	r.labelIDs, r.labelled = ids, true
-	r.mu.Unlock()
 	return nil
+}
+
+// labelIDs gives each id once: Gmail takes names that differ in case for one.
+func (r *run) labelIDs(ctx context.Context, names []string) (ids []string, err error) {
+	for _, name := range names {
+		id, err := r.Gmail.Label(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }
 
 // labelsFor gives the label ids of one message, always explicit: what Gmail
@@ -30,7 +50,10 @@ func (r *run) label(ctx context.Context, again bool) error {
 func (t *transfer) labelsFor(ctx context.Context) ([]string, error) {
 	var ids []string
 	v := t.verdict
-	if !t.Archive && !v.Archive {
+	switch {
+	case v.Spam:
+		ids = append(ids, "SPAM") // which is never in the inbox
+	case !t.Archive && !v.Archive:
 		ids = append(ids, "INBOX")
 	}
 	if !t.job.ref.Seen && !v.Read {
@@ -42,15 +65,6 @@ func (t *transfer) labelsFor(ctx context.Context) ([]string, error) {
 	if v.Important {
 		ids = append(ids, "IMPORTANT")
 	}
-	t.mu.Lock()
-	ids = append(ids, t.labelIDs...)
-	t.mu.Unlock()
-	for _, name := range v.Labels {
-		id, err := t.Gmail.Label(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
+	own, err := t.labelIDs(ctx, append(slices.Clone(t.names(t.job.ref.Folder)), v.Labels...))
+	return append(ids, own...), err
 }

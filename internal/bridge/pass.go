@@ -31,9 +31,11 @@ type Pass struct {
 
 	Folders     []string  // the IMAP folders listed; nil on POP3
 	AfterImport Disposal  // zero: Leave
-	Labels      []string  // names of labels to set
+	Labels      []string  // names of labels that all mail gets
 	Archive     bool      // not into the inbox
 	Since       time.Time // messages older than this are not looked at; zero: all
+	// FolderLabels are names of labels that what is in a folder gets as well.
+	FolderLabels map[string]string
 
 	// Digest is Report.Digest of the last pass; zero: none. While the source
 	// still shows that listing, a pass ends after one look at it.

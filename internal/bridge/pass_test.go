@@ -473,8 +473,28 @@ func TestWhatItsUserWantsNoRuleSkips(t *testing.T) {
 
 type skipSubject string
 
-func (s skipSubject) Decide(_ context.Context, h *mail.Header, _ int64) (mail.Verdict, error) {
+func (s skipSubject) Decide(_ context.Context, h *mail.Header, _ mail.Ref) (mail.Verdict, error) {
 	return mail.Verdict{Skip: h.Get("Subject") == string(s), Reason: "rule"}, nil
+}
+
+type always mail.Verdict
+
+func (a always) Decide(context.Context, *mail.Header, mail.Ref) (mail.Verdict, error) {
+	return mail.Verdict(a), nil
+}
+
+func TestWhatRulesCallSpamIsNotInTheInbox(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, pop3, message(1, 300))
+		id, used := "", []string(nil)
+		w.sync(Leave, func(p *Pass) {
+			p.Filter = always{Spam: true, Star: true}
+			p.Gmail = labelling{p.Gmail, &id, &used}
+		})
+		if got, want := strings.Join(used, " "), "SPAM UNREAD STARRED"; got != want {
+			t.Errorf("labels %q, want %q", got, want)
+		}
+	})
 }
 
 func TestTheVerdictIsStoredWithTheClaimAndNeverComputedTwice(t *testing.T) {
@@ -549,4 +569,45 @@ func TestALabelThatTheUserDeletedIsLookedUpAgain(t *testing.T) {
 			t.Errorf("labels %q, want %q", got, want)
 		}
 	})
+}
+
+// naming makes an id of each name, and notes the ids of the upload.
+type naming struct {
+	Importer
+	used *[]string
+}
+
+func (g naming) Label(_ context.Context, name string) (string, error) {
+	return "Label_" + strings.ToLower(name), nil
+}
+
+func (g naming) Open(ctx context.Context, u mail.Upload) (vault.Secret, error) {
+	*g.used = u.LabelIDs
+	return g.Importer.Open(ctx, u)
+}
+
+// TestAMessageGetsTheLabelsOfItsMailboxAndItsFolder, each once.
+func TestAMessageGetsTheLabelsOfItsMailboxAndItsFolder(t *testing.T) {
+	for name, c := range map[string]struct {
+		folders map[string]string
+		want    string
+	}{
+		"none of a folder":           {nil, "Label_all"},
+		"one of its folder":          {map[string]string{"INBOX": "In", "Sent": "Out"}, "Label_all Label_in"},
+		"one of another folder":      {map[string]string{"Sent": "Out"}, "Label_all"},
+		"the same, in other letters": {map[string]string{"INBOX": "ALL"}, "Label_all"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w, used := newWorld(t, imap, message(1, 100)), []string(nil)
+				w.want(w.sync(Leave, func(p *Pass) {
+					p.Labels, p.FolderLabels, p.Archive = []string{"All"}, c.folders, true
+					p.Gmail = naming{p.Gmail, &used}
+				}), Report{Listed: 1, Imported: 1})
+				if got, want := strings.Join(used, " "), "UNREAD "+c.want; got != want {
+					t.Errorf("labels %q, want %q", got, want)
+				}
+			})
+		})
+	}
 }

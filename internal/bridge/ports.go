@@ -70,7 +70,9 @@ type Importer interface {
 	Put(ctx context.Context, session vault.Secret, c mail.Chunk) (mail.Answer, error)
 	// Query asks what became of the session. total is -1 when unknown.
 	Query(ctx context.Context, session vault.Secret, total int64) (mail.Answer, error)
-	// Label gives the id of the label with this name, found or created.
+	// Label gives the id of the label with this name, found or created. It is
+	// asked for each message: it remembers, until a refusal of Open tells that a
+	// label is gone.
 	Label(ctx context.Context, name string) (string, error)
 }
 
@@ -129,9 +131,12 @@ type Budget interface {
 	Throttled(f *mail.Fault)
 }
 
-// Filter decides by the header alone. Nil means import everything.
+// Filter decides by the header alone and by what the listing said of the
+// message. It is asked once for each, before its claim, and answers within
+// milliseconds. It fails open: an error means that nothing was decided, and the
+// message is imported. Nil means import everything.
 type Filter interface {
-	Decide(ctx context.Context, h *mail.Header, size int64) (mail.Verdict, error)
+	Decide(ctx context.Context, h *mail.Header, ref mail.Ref) (mail.Verdict, error)
 }
 
 // Limits of a pass.

@@ -60,7 +60,7 @@ func (r *run) use(ctx context.Context, cancel context.CancelCauseFunc, s *sessio
 	s.opened = time.Now() // the looking does not count, or nothing might ever be fetched
 	err = r.carryOut(ctx, s, l.due)
 	if err == nil {
-		err = r.label(ctx, false)
+		err = r.label(ctx)
 	}
 	if err == nil {
 		err = r.provide(ctx)

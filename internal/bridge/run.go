@@ -34,8 +34,6 @@ type run struct {
 	left     usage  // to do and not ended
 	failed   usage  // failed in this pass
 	hold     time.Time
-	labelIDs []string
-	labelled bool
 	inexact  bool // this source announces sizes that are not lengths
 
 	suspects map[mail.Key]int64 // messages at which the connection broke, and after how many octets

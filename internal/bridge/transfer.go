@@ -104,7 +104,7 @@ func (r *run) newTransfer(s *session, j *job, h *mail.Header) *transfer {
 	if r.Filter == nil {
 		return t
 	}
-	v, err := r.Filter.Decide(context.Background(), h, j.ref.Size)
+	v, err := r.Filter.Decide(context.Background(), h, j.ref)
 	if err == nil { // fail open: a broken rule loses no mail
 		t.verdict = v
 	}

@@ -58,9 +58,6 @@ func (t *transfer) openSession(ctx context.Context) (uri vault.Secret, err error
 		if !labelGone(err) || try > 0 {
 			return uri, err
 		}
-		if err := t.label(ctx, true); err != nil {
-			return uri, err
-		}
 	}
 }
 

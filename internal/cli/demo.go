@@ -21,6 +21,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/gmail"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/server"
 )
 
 type demoCmd struct {
@@ -103,6 +104,7 @@ func (a *app) demo(world *demo.World) (*parts, net.Listener, error) {
 		_ = listener.Close()
 		return nil, nil, err
 	}
+	p.waiting = &server.Waiting{Address: demo.Address, Password: demo.Password}
 	p.finds = discover.Options{DNS: demo.Names{World: world}, Web: demo.Names{World: world}}
 	return p, listener, nil
 }

@@ -22,7 +22,7 @@ func (p *parts) startJobs(ctx context.Context, engine *actors.Engine) (*jobs.Que
 	if err != nil {
 		return nil, err
 	}
-	return jobs.Start(ctx, jobs.Options{DB: db, Store: p.store, Google: google{p.oauth}, Users: ending{p.store, engine}, Log: p.log})
+	return jobs.Start(ctx, jobs.Options{DB: db, Store: p.store, Google: google{p.oauth}, Users: ending{p.store, engine}, Log: p.log, Keep: p.cfg.AuditRetention})
 }
 
 // deliveries takes Google's security events into the store (server.Deliveries).

@@ -28,6 +28,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/telemetry"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
+	"github.com/smtp-sync/smtp-sync/server"
 )
 
 // parts is the product, put together for one command.
@@ -51,7 +52,8 @@ type parts struct {
 	// took, once it is set, is told how long each message was on its way.
 	took atomic.Pointer[func(id.Mailbox, time.Duration)]
 
-	finds discover.Options // the demo's world; zero: the real one
+	finds   discover.Options // the demo's world; zero: the real one
+	waiting *server.Waiting  // the demo's mailbox to be added; nil: none
 
 	store  *sqlite.Store
 	userID id.User
@@ -297,6 +299,7 @@ func passOf(m account.Mailbox) bridge.Pass {
 	if m.Label != "" {
 		pass.Labels = []string{m.Label}
 	}
+	pass.FolderLabels = folderLabels(m)
 	if m.Protocol == "imap" {
 		pass.Connections = 2
 	}

@@ -127,11 +127,7 @@ func folderNames(m account.Mailbox) []string {
 	}
 	var names []string
 	for _, f := range m.Folders {
-		name := f.Name
-		if strings.EqualFold(name, "INBOX") {
-			name = "INBOX"
-		}
-		if !slices.Contains(names, name) {
+		if name := listed(f.Name); !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -139,6 +135,24 @@ func folderNames(m account.Mailbox) []string {
 		names = []string{"INBOX"}
 	}
 	return names
+}
+
+func listed(name string) string {
+	if strings.EqualFold(name, "INBOX") {
+		return "INBOX"
+	}
+	return name
+}
+
+// folderLabels gives the labels of folders, by the names of folderNames.
+func folderLabels(m account.Mailbox) map[string]string {
+	labels := map[string]string{}
+	for _, f := range m.Folders {
+		if name := listed(f.Name); f.Label != "" && labels[name] == "" {
+			labels[name] = f.Label
+		}
+	}
+	return labels
 }
 
 // The sources do not know the bridge; these give their sessions its type.

@@ -53,7 +53,7 @@ type Config struct {
 	ConcurrencyPerUser    int64 `env:"GMAIL_CONCURRENCY_PER_USER" default:"8" max:"1000" doc:"Ceiling of the adaptive parallelism; 0 = none."`
 	MemoryForTransfers    Size  `env:"MEMORY_FOR_TRANSFERS" default:"256MB" min:"1MB" zero:"ok" doc:"Transfers wait rather than exceed it; 0 = no limit."`
 
-	AuditRetention time.Duration `env:"AUDIT_RETENTION" default:"90d" min:"1h" doc:"How long audit entries are kept."`
+	AuditRetention time.Duration `env:"AUDIT_RETENTION" default:"90d" min:"1h" doc:"How long audit entries are kept; they are gone within a day more."`
 	DrainTimeout   time.Duration `env:"DRAIN_TIMEOUT" default:"15s" max:"1h" doc:"On SIGTERM uploads may go on for this long; what is cut then is completed after the next start."`
 
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" doc:"CIDRs whose forwarding headers are believed."`

@@ -80,9 +80,9 @@ type person struct {
 const slow = 20 * time.Second
 
 // sit opens the browser for somebody. Google's page may be at the double alone.
-func sit(t *testing.T, s *service, scripts bool) *person {
+func sit(t *testing.T, site string, scripts bool) *person {
 	t.Helper()
-	p := &person{t: t, site: "http://" + s.pages, scripts: scripts, files: t.TempDir()}
+	p := &person{t: t, site: site, scripts: scripts, files: t.TempDir()}
 	ctx, end := chromedp.NewContext(sharedChromium(t), chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
 	p.ctx = ctx
 	t.Cleanup(func() {
@@ -166,7 +166,10 @@ func eval[T any](p *person, expression string, args ...any) (T, error) {
 		}
 		args[i] = string(b)
 	}
-	return chromedp.Run(ctx, chromedp.Evaluate[T](fmt.Sprintf(expression, args...), chromedp.EvalAwaitPromise))
+	if len(args) > 0 {
+		expression = fmt.Sprintf(expression, args...)
+	}
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
 // until waits until the page says yes. A question that falls between two pages

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
+	screen "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -127,4 +129,21 @@ func (p *person) download(name string) string {
 	}
 	p.t.Fatalf("%s: nothing was downloaded within %v", name, slow)
 	return ""
+}
+
+// picture keeps what the page looks like, down to its end, if somebody wants to
+// see it (-artifacts).
+func (p *person) picture(dir, name string) {
+	p.t.Helper()
+	if f := flag.Lookup("test.artifacts"); f == nil || f.Value.String() != "true" {
+		return
+	}
+	whole := true
+	shot, err := chromedp.Call(p.ctx, screen.CaptureScreenshot, screen.CaptureScreenshotParams{CaptureBeyondViewport: &whole, OptimizeForSpeed: &whole})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+".png"), shot.Data, 0o644)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
 }

@@ -39,7 +39,7 @@ func TestTextsOfOthersStayTextInARealBrowser(t *testing.T) {
 		pop.AddUser(fmt.Sprint("ann", i), password, pop.drop)
 	}
 	s.start()
-	w := &walk{person: sit(t, s, true), s: s, email: user}
+	w := &walk{person: sit(t, "http://"+s.pages, true), s: s, email: user}
 	w.signsIn()
 	v := visit(t, s)
 	v.signIn(user)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,6 +31,7 @@ var journeys = []struct {
 	{"sign in", (*walk).signsIn},
 	{"leave a box unticked, and repair it", (*walk).unticks},
 	{"type a wrong password and read why it fails", (*walk).mistypes},
+	{"want a label, and allow it", (*walk).labels},
 	{"watch mail arrive", (*walk).watches},
 	{"filter the audit and take it home", (*walk).filters},
 	{"pause and resume", (*walk).pauses},
@@ -45,8 +47,8 @@ var browsers = []struct {
 }{{"with JavaScript", true}, {"without JavaScript", false}}
 
 // TestJourneys: with the real program, a real Dovecot and a real Chromium, and
-// all by what can be read, pressed and filled in. To add a mailbox by discovery
-// is in TestAStrangerFollowsTheDemo.
+// all by what can be read, pressed and filled in. To add a mailbox by its address
+// is in TestAStrangerFollowsTheDemo: the demo's domain can be found.
 func TestJourneys(t *testing.T) {
 	t.Parallel()
 	sharedChromium(t)
@@ -64,7 +66,7 @@ func TestJourneys(t *testing.T) {
 	for _, b := range browsers {
 		t.Run(b.name, func(t *testing.T) {
 			w := people[b.name]
-			w.person = sit(t, s, b.scripts)
+			w.person = sit(t, "http://"+s.pages, b.scripts)
 			for _, j := range journeys {
 				begun := time.Now()
 				if !t.Run(j.name, func(t *testing.T) { w.t = t; j.do(w) }) {
@@ -137,29 +139,45 @@ func (w *walk) mistypes() {
 	w.fill("Password", password)
 	w.follow("Test the connection")
 	w.sees("It works: we can sign in and see the mail.", "6 messages")
-	w.fill("Name of the mailbox", w.name+"'s old mail")
+}
+
+// labels: the permission for them is asked for once one is wanted. Without it
+// the mailbox waits, and says for what.
+func (w *walk) labels() {
+	w.fill("Name of the mailbox", w.box())
+	w.fill("Label for all mail of this mailbox", "Old mail")
 	w.follow("Add the mailbox")
-	w.sees(w.name+"'s old mail", "Newest messages")
+	w.sees("Manage labels.")
+	w.follow("Not now")
+	w.sees(w.box(), "Newest messages")
+	if !w.scripts {
+		w.s.until("it is noticed", slow, func() bool {
+			w.open(w.where())
+			return strings.Contains(w.text(), "Needs you")
+		})
+	}
+	w.sees("Needs you", "Labels need one more permission")
+	w.follow("Connect Gmail")
+	w.sees("Manage labels.")
+	w.follow("Go on to Google")
+	w.google()
+	w.sees(w.box(), "Newest messages") // back where it is wanted
+	w.counts(w.n)
+	w.seesNot("Needs you")
+	label := w.s.gmail.Labels(w.email)["Old mail"]
+	for _, m := range w.s.gmail.Messages(w.email) {
+		if label == "" || !slices.Contains(m.Labels, label) {
+			w.t.Fatalf("labels %v, want %q", m.Labels, label)
+		}
+	}
 }
 
 func (w *walk) box() string { return w.name + "'s old mail" }
 
-// counts waits until the page says how many were imported: by itself, or, if
-// it cannot, when it is loaded again.
+// counts waits until the page says that so many were imported.
 func (w *walk) counts(n int) {
 	w.t.Helper()
-	for end := time.Now().Add(slow); ; time.Sleep(200 * time.Millisecond) {
-		is, err := eval[string](w.person, `[...document.querySelectorAll("dt")].find(e => e.innerText === "Imported in all").nextElementSibling.innerText`)
-		if err == nil && (is == strconv.Itoa(n) || strings.HasPrefix(is, strconv.Itoa(n)+" ")) {
-			return
-		}
-		if time.Now().After(end) {
-			w.t.Fatalf("imported: %q, want %d (%v)", is, n, err)
-		}
-		if !w.scripts {
-			w.open(w.where())
-		}
-	}
+	w.imports(func(is int) bool { return is == n })
 }
 
 // mail lets one come, from a domain of its own.

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
@@ -30,10 +29,15 @@ type Store interface {
 	EndOtherSessions(ctx context.Context, user id.User, keep session.ID) (int, error)
 
 	// DropExpired forgets sessions, tokens and used values that have expired,
-	// DropRequests the requests of a user from a day ago.
+	// Sweep a user's audit lines from before some time and requests from a day
+	// ago.
 	DropExpired(ctx context.Context) error
-	DropRequests(ctx context.Context, user id.User) error
-	Users(ctx context.Context) iter.Seq2[id.User, error]
+	Sweep(ctx context.Context, user id.User, before time.Time) error
+	// ToSweep gives up to most users who were not marked by Swept since a time,
+	// who has waited longest first.
+	ToSweep(ctx context.Context, since time.Time, most int) ([]id.User, error)
+	Swept(ctx context.Context, users []id.User) error
+	CountUsers(ctx context.Context) (int64, error)
 
 	// Due tells that there are new errands or signals.
 	Due() <-chan struct{}

@@ -21,6 +21,7 @@ type Options struct {
 	Google Google
 	Users  Users
 	Log    *slog.Logger
+	Keep   time.Duration // how long audit lines are kept
 }
 
 // Queue runs jobs.
@@ -55,7 +56,7 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
 	q := &Queue{store: o.Store, log: o.Log}
-	w := &work{store: o.Store, google: o.Google, users: o.Users, log: o.Log}
+	w := &work{store: o.Store, google: o.Google, users: o.Users, log: o.Log, keep: o.Keep}
 	q.client, err = river.NewClient(driver, &river.Config{
 		Logger:  quiet,
 		Workers: q.workers(w),

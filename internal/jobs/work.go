@@ -23,6 +23,7 @@ type work struct {
 	google Google
 	users  Users
 	log    *slog.Logger
+	keep   time.Duration // audit lines
 }
 
 // revoke tells Google to end a grant.
@@ -104,22 +105,6 @@ func (w *work) ask(ctx context.Context, user id.User) error {
 		return w.users.EndGrant(ctx, user)
 	}
 	return err
-}
-
-// sweep forgets what has expired.
-func (w *work) sweep(ctx context.Context) error {
-	if err := w.store.DropExpired(ctx); err != nil {
-		return err
-	}
-	for u, err := range w.store.Users(ctx) {
-		if err == nil {
-			err = w.store.DropRequests(ctx, u)
-		}
-		if err != nil && !errors.Is(err, account.ErrNone) && !errors.Is(err, session.ErrNone) {
-			return err
-		}
-	}
-	return nil
 }
 
 // gone takes it for done what has no row any more.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/oauth/risc"
-	"github.com/smtp-sync/smtp-sync/internal/session"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
@@ -106,40 +105,6 @@ func TestErrandIsGivenUpAfterAWeekAndTheReceiptSaysSo(t *testing.T) {
 		ok(t, w.work.revoke(t.Context(), r.ID, account.GoogleRevoke))
 		try(account.Failed)
 		ok(t, w.work.revoke(t.Context(), r.ID, account.GoogleRevoke)) // there is nothing to do any more
-	})
-}
-
-func TestSweepForgetsWhatHasExpired(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		u := w.granted(t, "ann")
-		use := func() bool {
-			first, err := w.store.UseOnce(t.Context(), session.RISCEvent, "jti", time.Now().Add(time.Hour))
-			ok(t, err)
-			return first
-		}
-		ask := func() {
-			_, _, err := w.store.StartRequest(t.Context(), u, "key", []byte("POST"))
-			ok(t, err)
-			ok(t, w.store.FinishRequest(t.Context(), u, "key", session.Answer{Status: 201}))
-		}
-		use()
-		ask()
-		ok(t, w.work.sweep(t.Context()))
-		if use() || w.sessions(t, u) != 1 {
-			t.Error("what lives was swept away")
-		}
-		time.Sleep(40 * 24 * time.Hour)
-		ok(t, w.work.sweep(t.Context()))
-		if !use() {
-			t.Error("a used value is kept for ever")
-		}
-		e, err := w.store.Export(t.Context(), u)
-		ok(t, err)
-		if len(e.Asked)+len(e.Logins) != 0 {
-			t.Errorf("requests and sessions left = %d, want none", len(e.Asked)+len(e.Logins))
-		}
 	})
 }
 

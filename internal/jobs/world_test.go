@@ -123,7 +123,7 @@ func worldIn(t *testing.T, dir string) *world {
 	t.Helper()
 	w := &world{dir: dir, store: openStore(t, dir), google: &fakeGoogle{}}
 	w.users = &fakeUsers{store: w.store, ended: map[id.User]string{}}
-	w.work = &work{store: w.store, google: w.google, users: w.users, log: nobody}
+	w.work = &work{store: w.store, google: w.google, users: w.users, log: nobody, keep: 90 * day}
 	return w
 }
 
@@ -131,7 +131,7 @@ func (w *world) start(t *testing.T) *Queue {
 	t.Helper()
 	db, err := w.store.Jobs(t.Context())
 	ok(t, err)
-	q, err := Start(t.Context(), Options{DB: db, Store: w.store, Google: w.google, Users: w.users, Log: nobody})
+	q, err := Start(t.Context(), Options{DB: db, Store: w.store, Google: w.google, Users: w.users, Log: nobody, Keep: 90 * day})
 	ok(t, err)
 	t.Cleanup(func() { ok(t, q.Stop(context.Background())) })
 	return q

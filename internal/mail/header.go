@@ -61,6 +61,17 @@ func (h *Header) Count(name string) int {
 	return n
 }
 
+// All yields the values of all fields called name as Get gives them, in their order.
+func (h *Header) All(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for got, v := range h.fields() {
+			if sameName(got, name) && !yield(unfold(v)) {
+				return
+			}
+		}
+	}
+}
+
 // lookup is Get that tells an empty field from a missing one.
 func (h *Header) lookup(name string) (value string, found bool) {
 	for got, v := range h.fields() {

@@ -204,3 +204,18 @@ func TestReadingAHeaderAllocatesLittle(t *testing.T) {
 		t.Errorf("allocations = %v, want at most 8", got)
 	}
 }
+
+func TestAllFieldsOfANameComeInTheirOrder(t *testing.T) {
+	t.Parallel()
+	h := ParseHeader([]byte("X: a\r\nY: no\r\nx: b\r\n c\r\nX:\r\n\r\nX: body\r\n"))
+	var got []string
+	for v := range h.All("X") {
+		got = append(got, v)
+	}
+	if want := "a|b c|"; strings.Join(got, "|") != want {
+		t.Errorf("All = %q, want %q", got, want)
+	}
+	for range h.All("X") {
+		break // the rest is not wanted
+	}
+}

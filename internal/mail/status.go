@@ -23,6 +23,7 @@ type Verdict struct {
 	Star      bool `json:"star,omitempty"`
 	Important bool `json:"important,omitempty"`
 	NeverSpam bool `json:"never_spam,omitempty"`
+	Spam      bool `json:"spam,omitempty"` // never with NeverSpam
 }
 
 // Upload is what Gmail is told when an upload session is opened.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"fmt"
 	"hash/crc32"
 	"math/big"
@@ -131,7 +132,11 @@ func NewTokenText() vault.Secret {
 
 func tokenText(octets []byte) string {
 	body := tokenPrefix + base62(new(big.Int).SetBytes(octets), octetDigits)
-	return body + base62(big.NewInt(int64(crc32.ChecksumIEEE([]byte(body)))), checkDigits)
+	return body + check(body)
+}
+
+func check(body string) string {
+	return base62(big.NewInt(int64(crc32.ChecksumIEEE([]byte(body)))), checkDigits)
 }
 
 func base62(n *big.Int, width int) string {
@@ -143,24 +148,17 @@ func base62(n *big.Int, width int) string {
 	return string(out)
 }
 
-// IsToken reports whether a text has the form of a token: what it stands for
-// makes the same text again.
+// highest is what 32 octets can be at most: digits sort as their values do.
+var highest = base62(new(big.Int).SetBytes(bytes.Repeat([]byte{0xff}, secretSize)), octetDigits)
+
+// IsToken reports whether a text has the form of a token: no other text stands
+// for the same octets. Every request of a program begins with it.
 func IsToken(v vault.Secret) bool {
 	text := v.RevealString()
-	body, found := strings.CutPrefix(text, tokenPrefix)
-	if !found || len(body) != octetDigits+checkDigits {
+	if !strings.HasPrefix(text, tokenPrefix) || len(text) != len(tokenPrefix)+octetDigits+checkDigits {
 		return false
 	}
-	n, base := new(big.Int), big.NewInt(int64(len(digits)))
-	for _, c := range []byte(body[:octetDigits]) {
-		d := strings.IndexByte(digits, c)
-		if d < 0 {
-			return false
-		}
-		n.Add(n.Mul(n, base), big.NewInt(int64(d)))
-	}
-	if n.BitLen() > 8*secretSize {
-		return false
-	}
-	return tokenText(n.FillBytes(make([]byte, secretSize))) == text
+	body := text[:len(tokenPrefix)+octetDigits]
+	octets := body[len(tokenPrefix):]
+	return strings.Trim(octets, digits) == "" && octets <= highest && text[len(body):] == check(body)
 }

@@ -89,6 +89,10 @@ func TestARefusalNamesPlaceThingAndCure(t *testing.T) {
 			m.Imports = []gatetest.Import{{Module: "smtpsync_v1", Name: "label", Type: 1}}
 		}), gate.MissingABI, "label"},
 		{"import of a memory", gatetest.Raw(gatetest.Section(2, []byte("\x01\x01a\x01b\x02\x00\x01"))), gate.Forbidden, "no function"},
+		{"start function", change(func(m *gatetest.Module) {
+			m.Funcs = append(m.Funcs, gatetest.Func{Type: 1})
+			m.Start = []byte{1}
+		}), gate.Forbidden, "_initialize"},
 		{"reserved export", change(func(m *gatetest.Module) { m.Exports = append(m.Exports, gatetest.Export{Name: "__ss_fuel", Kind: 2}) }), gate.Forbidden, "__ss_"},
 		{"two manifests", append(change(func(m *gatetest.Module) { m.Custom = map[string][]byte{gate.ManifestSection: nil} }),
 			gatetest.Section(0, append([]byte{17}, gate.ManifestSection...))...), gate.Malformed, "two manifests"},
@@ -127,6 +131,54 @@ func TestARefusalNamesPlaceThingAndCure(t *testing.T) {
 		refusal, ok := errors.AsType[*gate.Refusal](err)
 		if !ok || refusal.Code != c.code || !strings.Contains(refusal.Error(), c.says) || refusal.Help == "" {
 			t.Errorf("%s: %v, want %s … %q", c.name, err, c.code, c.says)
+		}
+	}
+}
+
+// Each limit lets through what it says, and nothing above it.
+func TestLimitsAreWhereTheySay(t *testing.T) {
+	t.Parallel()
+	body := func(b ...[]byte) []byte { return gatetest.Filter(append(gatetest.Cat(b...), 0x42, 0)...).Bytes() }
+	locals := func(n int) []byte {
+		m := gatetest.Filter(0x42, 0)
+		m.Funcs[0].Locals = bytes.Repeat([]byte{gatetest.I64}, n)
+		return m.Bytes()
+	}
+	targets := func(n int) []byte {
+		return body([]byte{0x02, 0x40, 0x41, 0, 0x0e}, gatetest.U(n), make([]byte, n+1), []byte{0x0b})
+	}
+	functions := func(n, blocks int) []byte {
+		m := gatetest.Filter(0x42, 0)
+		for range n {
+			m.Funcs = append(m.Funcs, gatetest.Func{Type: 1, Body: bytes.Repeat([]byte{0x02, 0x40, 0x0b}, blocks)})
+		}
+		return m.Bytes()
+	}
+	for _, c := range []struct {
+		name           string
+		allowed, above []byte
+		says           string
+	}{
+		{"blocks in a row", body(bytes.Repeat([]byte{0x02, 0x40, 0x0b}, gate.MaxBlocks)), body(bytes.Repeat([]byte{0x02, 0x40, 0x0b}, gate.MaxBlocks+1)), "blocks"},
+		{"blocks in one another", body(bytes.Repeat([]byte{0x03, 0x40}, gate.MaxBlocks), bytes.Repeat([]byte{0x0b}, gate.MaxBlocks)),
+			body(bytes.Repeat([]byte{0x03, 0x40}, gate.MaxBlocks+1), bytes.Repeat([]byte{0x0b}, gate.MaxBlocks+1)), "blocks"},
+		{"blocks of all functions", functions(5, 2000), functions(6, 2000), "squared"},
+		{"locals", locals(2000), locals(2001), "locals"},
+		{"targets", targets(4096), targets(4097), "targets"},
+		{"body", body(bytes.Repeat([]byte{0x01}, gate.MaxBody-4)), body(bytes.Repeat([]byte{0x01}, gate.MaxBody-3)), "octets of code"},
+		{"functions", functions(19_999, 0), functions(20_000, 0), "functions"},
+	} {
+		m, err := gate.Check(c.allowed, abi)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if _, err := m.Meter(abi, 16); err != nil { // what is allowed can be metered
+			t.Errorf("%s: %v", c.name, err)
+		}
+		_, err = gate.Check(c.above, abi)
+		if refusal, ok := errors.AsType[*gate.Refusal](err); !ok || refusal.Code != gate.OverLimit || !strings.Contains(refusal.Text, c.says) {
+			t.Errorf("%s: %v, want a limit of %s", c.name, err, c.says)
 		}
 	}
 }

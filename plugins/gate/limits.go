@@ -21,10 +21,10 @@ const (
 	maxGlobals   = 1000
 	maxExports   = 1000
 	maxName      = 256
-	maxSegments  = 20_000
-	maxLocals    = 2000 // parameters included
-	maxTargets   = 4096 // of all br_table of one function
-	maxHeight    = 1000 // values on the operand stack
+	maxSegments  = 100_000 // of data: the Go linker cuts at every run of zeros
+	maxLocals    = 2000    // parameters included
+	maxTargets   = 4096    // of all br_table of one function
+	maxHeight    = 1000    // values on the operand stack
 	maxLive      = 500_000
 )
 

@@ -248,3 +248,49 @@ func BenchmarkMeter(b *testing.B) {
 		b.ReportMetric(float64(len(metered.Wasm))/float64(len(small)), "x-size")
 	}
 }
+
+// What is done has its price, however it is done.
+func TestThePriceFollowsTheWork(t *testing.T) {
+	rt := engines(t)["interpreter"]
+	c := gatetest.I32Const
+	nops := bytes.Repeat([]byte{0x01}, 50)
+	loop := func(turns int32, body ...byte) []byte {
+		return gatetest.Cat(c(turns), []byte{0x21, 0, 0x03, 0x40}, body, []byte{0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b})
+	}
+	price := func(body []byte) int64 {
+		m := gatetest.Filter(gatetest.Cat(body, []byte{0x42, 0})...)
+		m.Funcs[0].Locals = []byte{gatetest.I32}
+		m.Funcs = append(m.Funcs, gatetest.Func{Type: 1})
+		metered := meter(t, m.Bytes(), 16)
+		o := run(t, rt, metered.Wasm, metered.State, messageFuel)
+		if o.failed {
+			t.Fatalf("failed with %d left", o.fuel)
+		}
+		return messageFuel - o.fuel
+	}
+	fill := func(octets int32) []byte {
+		return gatetest.Cat(c(0), c(1), c(octets), []byte{0xfc, 11, 0})
+	}
+	move := func(octets int32) []byte {
+		return gatetest.Cat(c(0), c(8), c(octets), []byte{0xfc, 10, 0, 0})
+	}
+	for _, w := range []struct {
+		name       string
+		less, more []byte
+		want       int64 // between them
+	}{
+		{"instructions", nil, nops, 50},
+		{"turns", loop(1), loop(101), 100 * 8},
+		{"instructions in turns", loop(100), loop(100, nops...), 100 * 50},
+		{"turns within turns", loop(10), loop(10, nops[:10]...), 100},
+		{"octets filled", fill(8), fill(8 + 64000), 8000},
+		{"octets moved", move(8), move(8 + 64000), 16000},
+		{"calls", []byte{0x10, 1}, []byte{0x10, 1, 0x10, 1}, 1 + 20},
+		{"pages", gatetest.Cat(c(0), []byte{0x1a}), gatetest.Cat(c(0), []byte{0x40, 0, 0x1a}), 20_001},
+		{"divisions", gatetest.Cat(c(7), c(7), []byte{0x6a, 0x1a}), gatetest.Cat(c(7), c(7), []byte{0x6d, 0x1a}), 19},
+	} {
+		if got := price(w.more) - price(w.less); got < w.want || got > w.want+w.want/5 {
+			t.Errorf("%s: %d more, want %d", w.name, got, w.want)
+		}
+	}
+}

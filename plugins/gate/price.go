@@ -21,17 +21,15 @@ const (
 // gave, runs at the speed of the cache that the memory fits into. It is the one
 // thing priced below its worst (2 ns within a page, up to 150 ns where a module
 // of 16 MiB thrashes caches that others use as well): honest loads mostly hit,
-// and would have to pay for those that do not.
+// and Go's runtime could not start if it paid for those that do not.
 func priceOfLoad(pages uint32) int {
 	switch {
 	case pages <= 1:
 		return 2
 	case pages <= 8: // 512 KiB
-		return 4
-	case pages <= 32: // 2 MiB
-		return 8
+		return 3
 	default:
-		return 12
+		return 6
 	}
 }
 

@@ -171,7 +171,7 @@ func (c *checker) startSection() {
 
 func (c *checker) elementSection() {
 	total := 0
-	for n := c.count("segments", 4, maxSegments); n > 0 && c.ok(); n-- {
+	for n := c.count("segments", 4, maxTable); n > 0 && c.ok(); n-- {
 		at := c.at
 		if flag := c.u32(); flag != 0 {
 			c.refuse(at, Forbidden, helpFeature, "has a passive, declared or typed segment")

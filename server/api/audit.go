@@ -73,16 +73,6 @@ type Budget struct {
 	BytesLimit int64 `json:"bytes_limit" doc:"0: no limit."`
 }
 
-// Export is everything that is held about a user, decrypted.
-type Export struct {
-	At        time.Time `json:"at"`
-	Me        Me        `json:"me"`
-	Mailboxes []Mailbox `json:"mailboxes"`
-	Tokens    []Token   `json:"tokens"`
-	Sessions  []SignIn  `json:"sessions"`
-	Audit     []Entry   `json:"audit" doc:"All lines, newest first. It comes last."`
-}
-
 // Count adds a message.
 func (t *Tally) Count(status string, size int64) {
 	switch status {

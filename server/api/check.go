@@ -88,7 +88,7 @@ func (f *faults) history(history, since string) (at time.Time) {
 	}
 	switch {
 	case history == "since" && since == "":
-		f.add("since", "since_required", "history since needs a date", "write 2024-01-31")
+		f.add("since", "since_required", "the date is missing", "write 2024-01-31")
 	case since == "":
 	case history != "since":
 		f.add("since", "since_unexpected", "a date goes with history since only", "")

@@ -62,8 +62,8 @@ type Hub struct {
 }
 
 type ring struct {
-	epoch   string // tells its numbers from those of the ring that was there before it
-	events  [size]Event
+	epoch   string        // tells its numbers from those of the ring that was there before it
+	events  []Event       // the last of them, as many as there were, at most size
 	next    uint64        // number of the event to come; the first is 1
 	changed chan struct{} // closed when there is one
 	readers int
@@ -180,7 +180,12 @@ func (h *Hub) write(r *ring, name string, v any) {
 	if err != nil {
 		panic(fmt.Sprintf("live: %v", err)) // of our own types
 	}
-	r.events[r.next%size] = Event{ID: r.id(r.next), Name: name, Data: data}
+	e := Event{ID: r.id(r.next), Name: name, Data: data}
+	if len(r.events) < size {
+		r.events = append(r.events, e)
+	} else {
+		r.events[place(r.next)] = e
+	}
 	r.next++
 }
 
@@ -223,6 +228,9 @@ func (h *Hub) Join(user id.User, last string) (*Reader, error) {
 	}
 	return reader, nil
 }
+
+// place is where the event of a number is kept.
+func place(number uint64) uint64 { return (number - 1) % size }
 
 func (r *ring) id(number uint64) string { return r.epoch + "-" + strconv.FormatUint(number, 10) }
 
@@ -273,7 +281,7 @@ func (r *Reader) take() (out []Event, changed <-chan struct{}, err error) {
 		return nil, nil, ErrBehind
 	}
 	for ; r.at < r.ring.next; r.at++ {
-		out = append(out, r.ring.events[r.at%size])
+		out = append(out, r.ring.events[place(r.at)])
 	}
 	return out, r.ring.changed, nil
 }

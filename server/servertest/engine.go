@@ -18,6 +18,7 @@ type Engine struct {
 	mu      sync.Mutex
 	asked   []string
 	states  map[id.Mailbox]schedule.State
+	pushed  map[id.Mailbox]bool
 	watched []chan actors.Change
 	failing error
 }
@@ -81,7 +82,19 @@ func (e *Engine) UserChanged(id.User)                               { _ = e.note
 
 func (e *Engine) Status(_ id.User, box id.Mailbox) (actors.Status, bool) {
 	s := e.state(box)
-	return actors.Status{Phase: s.Phase, NextSync: s.Until}, true
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return actors.Status{Phase: s.Phase, NextSync: s.Until, Pushed: e.pushed[box]}, true
+}
+
+// Push makes the server of a mailbox one that tells of new mail.
+func (e *Engine) Push(box id.Mailbox) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.pushed == nil {
+		e.pushed = map[id.Mailbox]bool{}
+	}
+	e.pushed[box] = true
 }
 
 // Watch implements server.Engine; Tell is the other end.

@@ -6,6 +6,7 @@ package servertest
 import (
 	"bytes"
 	"context"
+	"iter"
 	"sync"
 	"testing"
 	"time"
@@ -218,6 +219,13 @@ func (a *Accounts) Export(ctx context.Context, user id.User) (e account.Export, 
 		e.Logins = append(e.Logins, account.HeldLogin{ID: l.ID.String(), Client: l.Client, Created: l.Created, LastSeen: l.LastSeen})
 	}
 	return e, err
+}
+
+// Remembered gives one message of each mailbox.
+func (a *Accounts) Remembered(_ context.Context, _ id.User, box id.Mailbox) iter.Seq2[account.Remembered, error] {
+	return func(yield func(account.Remembered, error) bool) {
+		yield(account.Remembered{Key: "key in " + box.String(), Status: "imported"}, nil)
+	}
 }
 
 // Books is an audit log that can be counted by mailbox.

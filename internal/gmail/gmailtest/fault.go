@@ -37,6 +37,7 @@ const (
 	CommitThenAnswer Kind = "commit_then_answer" // everything is done, Status is answered
 	Delay            Kind = "delay"              // Delay, then as usual
 	Expire           Kind = "expire"             // the session is forgotten: 404 from now on
+	Slow             Kind = "slow"               // Delay before each 64 KiB of the body
 )
 
 // Fault is one rule. It hits requests at At (of User, if given; with the
@@ -158,6 +159,8 @@ func (s *Server) befall(w http.ResponseWriter, r *http.Request, f Fault, work fu
 		work(w, take{discard: true, then: f.answer})
 	case Expire:
 		work(w, take{expire: true})
+	case Slow:
+		work(w, take{octets: -1, pause: time.Duration(f.DelayMS) * time.Millisecond})
 	default:
 		panic("gmailtest: unknown kind of fault " + string(f.Kind))
 	}
@@ -169,6 +172,7 @@ type take struct {
 	octets  int64
 	discard bool
 	expire  bool
+	pause   time.Duration // before each read
 	then    func(http.ResponseWriter)
 }
 

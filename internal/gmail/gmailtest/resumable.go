@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // span is a Content-Range: n octets from from, of total (-1: unknown). n is 0
@@ -109,6 +110,7 @@ func (s *Server) receive(r *http.Request, ses *session, sp span, t take) {
 		if at < limit {
 			want = want[:min(int64(len(want)), limit-at)]
 		}
+		s.rest(t.pause)
 		n, err := r.Body.Read(want)
 		if fresh := min(at+int64(n), limit); fresh > in.n && at <= in.n {
 			s.take(in, want[in.n-at:fresh-at], &kept, end)
@@ -119,6 +121,18 @@ func (s *Server) receive(r *http.Request, ses *session, sp span, t take) {
 			*in = kept
 			cut()
 		}
+	}
+}
+
+// rest waits, unless the double is being closed.
+func (s *Server) rest(d time.Duration) {
+	if d == 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-s.closed:
+		cut()
 	}
 }
 

@@ -13,7 +13,10 @@ import (
 
 // inUser is the door to a user's rows; account.ErrNone if there is no such user.
 func (s *Store) inUser(ctx context.Context, user id.User, f func(*userDB) error) error {
-	err := s.users.use(ctx, user, f)
+	return noUser(s.users.use(ctx, user, f))
+}
+
+func noUser(err error) error {
 	if errors.Is(err, errGone) {
 		return account.ErrNone
 	}
@@ -81,7 +84,7 @@ func (s *Store) ensure(ctx context.Context, p systemdb.InsertUserParams) (accoun
 		}
 	}
 	fresh := id.New[id.User]()
-	p.ID = fresh[:]
+	p.ID, p.Swept = fresh[:], time.Now().Unix()
 	made := int64(0)
 	err = s.makeUser(ctx, fresh)
 	if err == nil {

@@ -19,6 +19,10 @@ const (
 	looks     = 10
 )
 
+// usualPage is for how many lines there is room from the beginning: those of a
+// page, and the one that tells whether there are more.
+const usualPage = 51
+
 func (s *Store) cursors() audit.Cursors { return audit.Cursors{Hash: s.index.Index} }
 
 // List gives a page of a user's audit log, newest line first.
@@ -30,7 +34,7 @@ func (s *Store) List(ctx context.Context, user id.User, f audit.Filter, cursor s
 	}
 	limit = audit.Limit(limit)
 	err = s.inUser(ctx, user, func(u *userDB) error {
-		search := search{userDB: u, Filter: f, low: low, before: before, most: limit + 1}
+		search := search{userDB: u, Filter: f, low: low, before: before, most: limit + 1, found: make([]audit.Entry, 0, min(limit+1, usualPage))}
 		for range looks {
 			if err := u.read(ctx, func(context.Context) error { return search.look() }); err != nil {
 				return err

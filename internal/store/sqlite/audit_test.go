@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
@@ -90,6 +92,31 @@ func TestNoPageReadsTheWholeLog(t *testing.T) {
 			ok(t, q.Close())
 			if !slices.Contains(plan, want) || strings.Contains(strings.Join(plan, "\n"), "ORDER BY") {
 				t.Errorf("plan = %q, want %q and no sorting", plan, want)
+			}
+		}
+		return nil
+	}))
+}
+
+// TestNoPageCompilesItsStatementAgain: other values need no other plan.
+func TestNoPageCompilesItsStatementAgain(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, t.TempDir(), Options{})
+	u := newUser(t, s, "somebody")
+	box := newMailbox(t, s, u, "box")
+	now := time.Now()
+	fillLog(t, s, u, box, 10, time.Hour, now)
+	for i := range 5 {
+		since := now.Add(-time.Duration(i) * time.Hour)
+		for _, f := range []audit.Filter{{From: since}, {Mailbox: box, To: since}, {Status: mail.Failed, From: since}, {Domain: fmt.Sprintf("d%d.example.org", i)}} {
+			_, err := s.List(t.Context(), u, f, "", i+1)
+			ok(t, err)
+		}
+	}
+	ok(t, s.inUser(t.Context(), u, func(u *userDB) error {
+		for st, prepared := range u.stmts {
+			if n := prepared.Status(sqlite3.STMTSTATUS_REPREPARE, false); n > 0 {
+				t.Errorf("compiled again %d times: %s", n, st.sql)
 			}
 		}
 		return nil

@@ -78,7 +78,7 @@ func (d *database) connect(ctx context.Context, key vault.Secret, s schema) erro
 	}
 	d.forget = forget
 	uri := "file:" + (&url.URL{Path: d.path}).EscapedPath() + "?mode=rw&modeof=" + url.QueryEscape(d.path) + "&" + params
-	d.pool, err = driver.Open(uri, func(c *sqlite3.Conn) error { return c.Exec(pragmas) })
+	d.pool, err = driver.Open(uri, prepare)
 	if err != nil {
 		return err
 	}
@@ -99,6 +99,17 @@ func (d *database) connect(ctx context.Context, key vault.Secret, s schema) erro
 		d.conn.SetInterrupt(context.Background())
 	}
 	return err
+}
+
+// prepare makes a new connection ready. SQLite is told not to look at the values
+// of a statement when it plans it: else (SQLITE_ENABLE_STAT4) it would compile a
+// prepared one again whenever another value is bound, which takes longer than to
+// run it.
+func prepare(c *sqlite3.Conn) error {
+	if _, err := c.Config(sqlite3.DBCONFIG_ENABLE_QPSG, true); err != nil {
+		return err
+	}
+	return c.Exec(pragmas)
 }
 
 // makeFiles makes the files of a database, which SQLite would make readable for

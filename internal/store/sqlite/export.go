@@ -116,7 +116,10 @@ func (s *Store) exportRest(ctx context.Context, user id.User, e *account.Export)
 				return err
 			}
 			for _, c := range claims {
-				e.Uploads = append(e.Uploads, account.HeldClaim{Mailbox: id.Mailbox(c.ID).String(), At: instant(c.At), Domain: c.Domain, Size: c.Size, Verdict: []byte(c.Verdict)})
+				h := account.HeldClaim{Mailbox: id.Mailbox(c.ID).String(), Key: hex.EncodeToString(c.Pair), At: instant(c.At), Domain: c.Domain,
+					Size: c.Size, Verdict: []byte(c.Verdict), Sent: c.CheckpointOffset, Absent: c.Absent != 0}
+				h.Attempts, h.Wanted = tries(c.Attempts)
+				e.Uploads = append(e.Uploads, h)
 			}
 			asked, err := u.q.HeldRequests(ctx)
 			for _, a := range asked {

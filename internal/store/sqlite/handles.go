@@ -43,6 +43,16 @@ func (h *handles) init(s *Store, most int) {
 // use runs f with the user's database, opened if need be. If there is no such
 // user, or he was wiped, it fails with errGone.
 func (h *handles) use(ctx context.Context, user id.User, f func(*userDB) error) error {
+	return h.with(ctx, user, false, f)
+}
+
+// aside is use for who passes by, from one user to the next: a database that was
+// opened for that alone is closed afterwards, instead of crowding out others.
+func (h *handles) aside(ctx context.Context, user id.User, f func(*userDB) error) error {
+	return h.with(ctx, user, true, f)
+}
+
+func (h *handles) with(ctx context.Context, user id.User, aside bool, f func(*userDB) error) error {
 	u, old, err := h.acquire(user)
 	if err != nil {
 		return err
@@ -52,7 +62,8 @@ func (h *handles) use(ctx context.Context, user id.User, f func(*userDB) error) 
 		_ = o.db.close() // all that it was asked to keep is durable already
 	}
 	u.once.Lock()
-	if u.db == nil {
+	fresh := u.db == nil
+	if fresh {
 		u.db, err = h.store.openUser(ctx, user, false)
 	}
 	db := u.db
@@ -60,7 +71,28 @@ func (h *handles) use(ctx context.Context, user id.User, f func(*userDB) error) 
 	if err != nil {
 		return err
 	}
+	if aside && fresh {
+		defer h.shutAlone(u)
+	}
 	return f(db)
+}
+
+// shutAlone closes the database of a handle in use, unless others use it too.
+// Who comes meanwhile waits, and opens it anew.
+func (h *handles) shutAlone(u *handle) {
+	u.once.Lock()
+	defer u.once.Unlock()
+	h.mu.Lock()
+	db := u.db
+	if u.uses > 1 {
+		db = nil
+	} else {
+		u.db = nil
+	}
+	h.mu.Unlock()
+	if db != nil {
+		_ = db.close()
+	}
 }
 
 // acquire marks the user's handle as used and gives those that must be closed

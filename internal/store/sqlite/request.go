@@ -67,15 +67,3 @@ func (s *Store) AbandonRequest(ctx context.Context, user id.User, key string) er
 		return u.write(ctx, func() error { return u.q.AbandonRequest(context.Background(), k) })
 	}))
 }
-
-// DropRequests forgets a user's requests from a day ago. StartRequest does so
-// too; this is for users who make none.
-func (s *Store) DropRequests(ctx context.Context, user id.User) error {
-	before := time.Now().Add(-session.KeepRequests).UnixNano()
-	return noSession(s.inUser(ctx, user, func(u *userDB) error {
-		return u.write(ctx, func() error {
-			_, err := u.q.DropRequests(context.Background(), before)
-			return err
-		})
-	}))
-}

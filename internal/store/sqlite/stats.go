@@ -2,14 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
-	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/userdb"
 )
 
 // Stats counts what happened in a window. Each step is a range of ids, which is
@@ -71,29 +69,4 @@ func (s *Store) Standing(ctx context.Context, user id.User) (map[id.Mailbox]audi
 		})
 	})
 	return out, err
-}
-
-// dropLines is how many lines are dropped in one transaction.
-const dropLines = 2000
-
-// DropAudit forgets the lines of a user's log from before some time, bit by
-// bit. What they held is gone from the file and its WAL when this returns.
-func (s *Store) DropAudit(ctx context.Context, user id.User, before time.Time) (dropped int64, err error) {
-	low := audit.First(before)
-	err = s.inUser(ctx, user, func(u *userDB) error {
-		for n := int64(dropLines); n == dropLines; dropped += n {
-			err := u.write(ctx, func() (err error) {
-				n, err = u.q.DropAudit(context.Background(), userdb.DropAuditParams{Before: low[:], Most: dropLines})
-				return err
-			})
-			if err != nil {
-				return err
-			}
-		}
-		if dropped == 0 {
-			return nil
-		}
-		return u.scrub(ctx)
-	})
-	return dropped, err
 }

@@ -7,8 +7,11 @@ CREATE TABLE users (
     id        BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     subject   BLOB    NOT NULL UNIQUE CHECK (length(subject) = 32), -- keyed hash
     signed_up INTEGER NOT NULL CHECK (signed_up IN (0, 1)),         -- 0: the one of the command line, whom no sign-up counts
-    receipt   TEXT    NOT NULL DEFAULT ''                           -- not empty: the key is being destroyed, on this receipt; finish it
+    receipt   TEXT    NOT NULL DEFAULT '',                          -- not empty: the key is being destroyed, on this receipt; finish it
+    swept     INTEGER NOT NULL                                      -- Unix time at which what had expired was last dropped from the user's database
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX users_by_swept ON users (swept);
 
 -- Web logins. They end when they are not used for a while, or grow old.
 CREATE TABLE sessions (

@@ -17,6 +17,14 @@ const (
 // Type is the type of a function, in octets of value types.
 type Type struct{ Params, Results string }
 
+// Types makes types of pairs of parameters and results.
+func Types(pairs ...string) (types []Type) {
+	for i := 0; i < len(pairs); i += 2 {
+		types = append(types, Type{pairs[i], pairs[i+1]})
+	}
+	return types
+}
+
 // Func is one function: its type, its locals (groups as in the format), its
 // instructions without the last end.
 type Func struct {
@@ -54,6 +62,7 @@ type Module struct {
 	Most    int // pages; 0: no limit
 	Globals []byte
 	Exports []Export
+	Start   []byte // the content of a start section; nil: none
 	Data    []Data
 	Custom  map[string][]byte
 }
@@ -105,6 +114,9 @@ func (m *Module) Bytes() []byte {
 		out = Cat(out, Section(4, Cat([]byte{1, 0x70, 0}, U(len(m.Table)))))
 	}
 	out = Cat(out, Section(5, memory), Section(6, Vec(globals)), Section(7, Vec(exports)))
+	if m.Start != nil {
+		out = Cat(out, Section(8, m.Start))
+	}
 	if m.Table != nil {
 		var entries [][]byte
 		for _, f := range m.Table {

@@ -77,6 +77,7 @@ type User struct {
 	Subject  []byte
 	SignedUp int64
 	Receipt  string
+	Swept    int64
 }
 
 type Wheel struct {

@@ -9,6 +9,18 @@ import (
 	"context"
 )
 
+const CountUsers = `-- name: CountUsers :one
+SELECT count(*)
+FROM users
+`
+
+func (q *Queries) CountUsers(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, CountUsers)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const DeleteUser = `-- name: DeleteUser :execrows
 DELETE FROM users
 WHERE id = ?
@@ -36,9 +48,9 @@ func (q *Queries) DeleteUserQuota(ctx context.Context, userID []byte) (int64, er
 }
 
 const InsertUser = `-- name: InsertUser :execrows
-INSERT INTO users (id, subject, signed_up)
-SELECT ?1, ?2, ?3
-WHERE CAST(?4 AS INTEGER) = 0 OR NOT EXISTS (
+INSERT INTO users (id, subject, signed_up, swept)
+SELECT ?1, ?2, ?3, ?4
+WHERE CAST(?5 AS INTEGER) = 0 OR NOT EXISTS (
     SELECT 1
     FROM users
     WHERE users.signed_up = 1)
@@ -49,6 +61,7 @@ type InsertUserParams struct {
 	ID       []byte
 	Subject  []byte
 	SignedUp int64
+	Swept    int64
 	First    int64
 }
 
@@ -58,12 +71,29 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (int64, 
 		arg.ID,
 		arg.Subject,
 		arg.SignedUp,
+		arg.Swept,
 		arg.First,
 	)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const MarkSwept = `-- name: MarkSwept :exec
+UPDATE users
+SET swept = ?1
+WHERE id = ?2
+`
+
+type MarkSweptParams struct {
+	At int64
+	ID []byte
+}
+
+func (q *Queries) MarkSwept(ctx context.Context, arg MarkSweptParams) error {
+	_, err := q.db.ExecContext(ctx, MarkSwept, arg.At, arg.ID)
+	return err
 }
 
 const SignedUp = `-- name: SignedUp :one
@@ -140,6 +170,43 @@ type UsersAfterParams struct {
 
 func (q *Queries) UsersAfter(ctx context.Context, arg UsersAfterParams) ([][]byte, error) {
 	rows, err := q.db.QueryContext(ctx, UsersAfter, arg.Last, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items [][]byte
+	for rows.Next() {
+		var id []byte
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const UsersToSweep = `-- name: UsersToSweep :many
+SELECT id
+FROM users
+WHERE swept <= ?1 AND receipt = ''
+ORDER BY swept
+LIMIT ?2
+`
+
+type UsersToSweepParams struct {
+	Before int64
+	Most   int64
+}
+
+// Who was swept longest ago comes first.
+func (q *Queries) UsersToSweep(ctx context.Context, arg UsersToSweepParams) ([][]byte, error) {
+	rows, err := q.db.QueryContext(ctx, UsersToSweep, arg.Before, arg.Most)
 	if err != nil {
 		return nil, err
 	}

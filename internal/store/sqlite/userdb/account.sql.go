@@ -158,18 +158,22 @@ func (q *Queries) GetProfile(ctx context.Context) (GetProfileRow, error) {
 }
 
 const HeldClaims = `-- name: HeldClaims :many
-SELECT m.id, c.at, c.domain, c.size, c.verdict
+SELECT m.id, c.pair, c.at, c.domain, c.size, c.verdict, c.checkpoint_offset, c.attempts, c.absent
 FROM claims AS c
 JOIN mailboxes AS m ON m.n = c.mailbox
 ORDER BY c.at
 `
 
 type HeldClaimsRow struct {
-	ID      []byte
-	At      int64
-	Domain  string
-	Size    int64
-	Verdict string
+	ID               []byte
+	Pair             []byte
+	At               int64
+	Domain           string
+	Size             int64
+	Verdict          string
+	CheckpointOffset int64
+	Attempts         int64
+	Absent           int64
 }
 
 // For an export.
@@ -184,10 +188,14 @@ func (q *Queries) HeldClaims(ctx context.Context) ([]HeldClaimsRow, error) {
 		var i HeldClaimsRow
 		if err := rows.Scan(
 			&i.ID,
+			&i.Pair,
 			&i.At,
 			&i.Domain,
 			&i.Size,
 			&i.Verdict,
+			&i.CheckpointOffset,
+			&i.Attempts,
+			&i.Absent,
 		); err != nil {
 			return nil, err
 		}

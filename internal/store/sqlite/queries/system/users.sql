@@ -16,8 +16,8 @@ WHERE id = ?;
 
 -- With first, only if nobody has signed up before.
 -- name: InsertUser :execrows
-INSERT INTO users (id, subject, signed_up)
-SELECT sqlc.arg(id), sqlc.arg(subject), sqlc.arg(signed_up)
+INSERT INTO users (id, subject, signed_up, swept)
+SELECT sqlc.arg(id), sqlc.arg(subject), sqlc.arg(signed_up), sqlc.arg(swept)
 WHERE CAST(sqlc.arg(first) AS INTEGER) = 0 OR NOT EXISTS (
     SELECT 1
     FROM users
@@ -36,6 +36,23 @@ FROM users
 WHERE id > sqlc.arg(last) AND receipt = ''
 ORDER BY id
 LIMIT sqlc.arg(most);
+
+-- name: CountUsers :one
+SELECT count(*)
+FROM users;
+
+-- Who was swept longest ago comes first.
+-- name: UsersToSweep :many
+SELECT id
+FROM users
+WHERE swept <= sqlc.arg(before) AND receipt = ''
+ORDER BY swept
+LIMIT sqlc.arg(most);
+
+-- name: MarkSwept :exec
+UPDATE users
+SET swept = sqlc.arg(at)
+WHERE id = sqlc.arg(id);
 
 -- name: DeleteUser :execrows
 DELETE FROM users

@@ -56,7 +56,7 @@ DELETE FROM claims;
 
 -- For an export.
 -- name: HeldClaims :many
-SELECT m.id, c.at, c.domain, c.size, c.verdict
+SELECT m.id, c.pair, c.at, c.domain, c.size, c.verdict, c.checkpoint_offset, c.attempts, c.absent
 FROM claims AS c
 JOIN mailboxes AS m ON m.n = c.mailbox
 ORDER BY c.at;

@@ -1,0 +1,90 @@
+package main
+
+const (
+	gate    = "./plugins/gate"
+	plugins = "./plugins"
+
+	hostile = "Hostile|CostsNoMemory|RefusalNames"
+	metered = "MeteringChangesNothing"
+	priced  = "PriceFollows" // ends, whatever it finds: without fuel nothing else would
+)
+
+func init() { mutants = append(mutants, ofPlugins...) }
+
+var ofPlugins = []mutant{
+	{
+		name: "gate-count", why: "a count is believed without octets that bear it out",
+		edits: in("plugins/gate/cursor.go", "case uint64(n)*uint64(size) > uint64(c.left()):", "case false:"),
+		pkg:   gate, run: hostile,
+	},
+	{
+		name: "gate-blocks", why: "a function may have as many blocks as it likes",
+		edits: in("plugins/gate/code.go", "if b.blocks > c.caps.blocks {", "if false {"),
+		pkg:   gate, run: "LimitsAre",
+	},
+	{
+		name: "gate-opcodes", why: "an opcode that is not listed passes",
+		edits: in("plugins/gate/code.go", "	case immForbidden:\n		if c.ok() {", "	case immForbidden:\n		if false {"),
+		pkg:   gate, run: hostile,
+	},
+	{
+		name: "gate-start", why: "a start function runs before there is fuel",
+		edits: in("plugins/gate/sections.go", "func (c *checker) startSection() {", "func (c *checker) startSection() {\n	if c.u32(); c.ok() {\n		return\n	}"),
+		pkg:   gate, run: hostile,
+	},
+	{
+		name: "fuel-loops", why: "a turn of a loop costs nothing but its check",
+		edits: in("plugins/gate/meter.go", "			if w.frames[last] || last == 0 {\n				patchPrice(w.out[top.patch:], top.price)", "			if w.frames[last] || last == 0 {\n				patchPrice(w.out[top.patch:], top.price*int64(b2i(last == 0))+1)"),
+		pkg:   gate, run: priced,
+	},
+	{
+		name: "fuel-bulk", why: "filling memory costs the same whatever its length",
+		edits: in("plugins/gate/price.go", "append(b, opLocalGet, 2, opI64ExtendU, opI64Const, shift, opI64ShrU)", "append(b, opI64Const, 0)"),
+		pkg:   gate, run: priced,
+	},
+	{
+		name: "stack-back", why: "a frame is not given back by a return from the middle",
+		edits: in("plugins/gate/meter.go", "case in.op == opReturn && b.calls:", "case false:"),
+		pkg:   gate, run: metered,
+	},
+	{
+		name: "stack-depth", why: "the depth of calls is left to the engines",
+		edits: in("plugins/gate/meter.go", "		w.take(frame)", "		w.give(frame)"),
+		pkg:   gate, run: metered,
+	},
+	{
+		name: "no-reset", why: "an instance is lent again as the last message left it",
+		edits: in("plugins/plugin.go", "	if fault != nil || !in.restore(snap) {", "	if in.holds = snap; fault != nil {"),
+		pkg:   plugins, run: "NoOctet",
+	},
+	{
+		name: "half-reset", why: "what memory has beyond the snapshot is not cleared",
+		edits: in("plugins/instance.go", "clear(view[copy(view, s.memory):])", "copy(view, s.memory)"),
+		pkg:   plugins, run: "NoOctet",
+	},
+	{
+		name: "free-host", why: "searching the header costs no fuel",
+		edits: in("plugins/abi.go", "	c.pay(c.facts.Len() / 2) // it is searched each time\n", ""),
+		pkg:   plugins, run: "Searching",
+	},
+	{
+		name: "any-field", why: "a plugin sees fields that its manifest does not name",
+		edits: in("plugins/abi.go", "case !c.plugin.grant.fields[id]:", "case false:"),
+		pkg:   plugins, run: "HostFunctions",
+	},
+	{
+		name: "any-bit", why: "a verdict that was not granted counts",
+		edits: in("plugins/chain.go", "o.Bits = all & granted", "o.Bits = all"),
+		pkg:   plugins, run: "GrantedBits",
+	},
+	{
+		name: "closed", why: "one rule that fails takes the others with it",
+		edits: in("plugins/chain.go", "				c.Failed(ref, fault)\n			}\n			continue", "				c.Failed(ref, fault)\n			}\n			return mail.Verdict{}, nil"),
+		pkg:   plugins, run: "LeftOut",
+	},
+	{
+		name: "no-rest", why: "a plugin that always fails is asked for every message",
+		edits: in("plugins/breaker.go", "if br.trying || time.Now().Before(br.until) {", "if false {"),
+		pkg:   plugins, run: "Rests|RestDoubles|LeftOut",
+	},
+}

@@ -1,0 +1,68 @@
+package plugins
+
+import (
+	"encoding/hex"
+	"fmt"
+)
+
+// Class says what went wrong with a plugin. Classes are part of the API.
+type Class string
+
+const (
+	Trap        Class = "trap"         // its own: unreachable, out of bounds, division by zero, too deep
+	OutOfFuel   Class = "out_of_fuel"  // it would not have ended in time
+	BadVerdict  Class = "bad_verdict"  // bits that this release does not know
+	HostArg     Class = "host_arg"     // a pointer outside of its memory
+	Instantiate Class = "instantiate"  // no instance could be made
+	Compile     Class = "compile"      // wazero does not take it: its types are wrong
+	BadConfig   Class = "config"       // configure_v1 refused the settings
+	Off         Class = "switched_off" // it failed too often and rests
+)
+
+// Digest names a plugin: SHA-256 of the file.
+type Digest [32]byte
+
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// Fault is a plugin that failed. It holds nothing of a message.
+type Fault struct {
+	Class  Class
+	Plugin string // its name
+	Digest Digest
+	Number int32 // what configure_v1 gave, with BadConfig
+	// Detail is for the author of a module that does not compile: function and
+	// offset. It is "" for whatever happens while messages are looked at.
+	Detail string
+}
+
+func (f *Fault) Error() string {
+	s := fmt.Sprintf("plugin %s (%.8s): %s", f.Plugin, f.Digest, f.Class.text())
+	if f.Class == BadConfig {
+		s += fmt.Sprintf(" (number %d)", f.Number)
+	}
+	if f.Detail != "" {
+		s += ": " + f.Detail
+	}
+	return s
+}
+
+// text says what happened and what to do about it.
+func (c Class) text() string {
+	switch c {
+	case OutOfFuel:
+		return "took more fuel than it may: make it do less for each message"
+	case BadVerdict:
+		return "gave a verdict with unknown bits: it may be made for a newer release"
+	case HostArg:
+		return "gave an address outside of its memory: its author has to mend it"
+	case Instantiate:
+		return "could not be started: its author has to mend it"
+	case Compile:
+		return "does not compile: build it again with a current compiler"
+	case BadConfig:
+		return "does not take these settings: change them"
+	case Off:
+		return "failed too often and is switched off for a while"
+	}
+	return "stopped with an error of its own: its author has to mend it"
+}
