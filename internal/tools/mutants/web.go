@@ -102,7 +102,7 @@ var webMutants = []mutant{
 	{
 		name: "markup", why: "what others wrote is part of the page",
 		edits: []edit{
-			{"server/page.go", `"octets": octets}`, `"octets": octets, "html": func(v any) string { s, _ := v.(string); return s }}`},
+			{"server/page.go", `"octets": octets,`, `"octets": octets, "html": func(v any) string { s, _ := v.(string); return s },`},
 			{"server/page.go", "	\"html/template\"\n", "	\"text/template\"\n"},
 		},
 		pkg: server, run: "EveryPageIsSound",
