@@ -160,8 +160,8 @@ func TestLimitsAreWhereTheySay(t *testing.T) {
 		says           string
 	}{
 		{"blocks in a row", body(bytes.Repeat([]byte{0x02, 0x40, 0x0b}, gate.MaxBlocks)), body(bytes.Repeat([]byte{0x02, 0x40, 0x0b}, gate.MaxBlocks+1)), "blocks"},
-		{"blocks in one another", body(bytes.Repeat([]byte{0x03, 0x40}, gate.MaxBlocks), bytes.Repeat([]byte{0x0b}, gate.MaxBlocks)),
-			body(bytes.Repeat([]byte{0x03, 0x40}, gate.MaxBlocks+1), bytes.Repeat([]byte{0x0b}, gate.MaxBlocks+1)), "blocks"},
+		{"loops in one another", body(bytes.Repeat([]byte{0x03, 0x40}, gate.MaxBlocks/2), bytes.Repeat([]byte{0x0b}, gate.MaxBlocks/2)),
+			body(bytes.Repeat([]byte{0x03, 0x40}, gate.MaxBlocks/2+1), bytes.Repeat([]byte{0x0b}, gate.MaxBlocks/2+1)), "blocks"},
 		{"blocks of all functions", functions(5, 2000), functions(6, 2000), "squared"},
 		{"locals", locals(2000), locals(2001), "locals"},
 		{"targets", targets(4096), targets(4097), "targets"},

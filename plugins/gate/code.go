@@ -160,7 +160,7 @@ func (c *checker) expression(b *body, results int) {
 		case opBlock, opLoop, opIf:
 			open = c.open(in)
 			pop += open.params
-			b.blocks++
+			b.blocks += 1 + b2i(in.op == opLoop) // metering puts an if into each loop
 		case opElse:
 			if top.op != opIf {
 				c.refuse(in.at, Malformed, helpBuild, "else without if")
