@@ -111,6 +111,7 @@ func TestARefusalNamesPlaceThingAndCure(t *testing.T) {
 		{"ref.null", body(0xd0, 0x70), gate.Forbidden, "reference"},
 		{"table.set", body(0x26, 0), gate.Forbidden, "table"},
 		{"memory.init", body(0xfc, 8, 0, 0), gate.Forbidden, "passive"},
+		{"an instruction that there is not", body(0xfc, 48), gate.Forbidden, "0xfc 48"},
 		{"second memory", body(0x41, 0, 0x28, 0x42, 0, 0), gate.Malformed, "second memory"},
 		{"alignment", body(0x41, 0, 0x28, 3, 0, 0xac), gate.Malformed, "alignment"},
 		{"unknown local", body(0x20, 0), gate.Malformed, "local 0 of 0"},

@@ -151,6 +151,9 @@ func (c *checker) expression(b *body, results int) {
 	height, targets := 0, 0
 	for len(c.frames) > 0 && c.ok() {
 		in := c.next()
+		if !c.ok() {
+			return // what was read of it may be anything
+		}
 		top := &c.frames[len(c.frames)-1]
 		o := ops[in.op]
 		pop, push := int(o.pop), int(o.push)
