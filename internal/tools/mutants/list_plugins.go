@@ -69,7 +69,7 @@ var ofPlugins = []mutant{
 	},
 	{
 		name: "any-field", why: "a plugin sees fields that its manifest does not name",
-		edits: in("plugins/abi.go", "case !c.plugin.grant.fields[id]:", "case false:"),
+		edits: in("plugins/call.go", "case !c.plugin.grant.fields[id]:", "case false:"),
 		pkg:   plugins, run: "HostFunctions",
 	},
 	{
