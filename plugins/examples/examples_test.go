@@ -42,10 +42,7 @@ var inGo = sdk.Plugin{Filter: func(m sdk.Message) sdk.Verdict {
 
 func TestExamplesBuildAndAgree(t *testing.T) {
 	t.Parallel()
-	document, err := os.ReadFile("manifest.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	document := read(t, "manifest.json")
 	m, err := manifest.Parse(document)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +69,17 @@ func TestExamplesBuildAndAgree(t *testing.T) {
 	}
 }
 
+// read reads a source: for what is done with it, and so that go test knows what
+// its result depends on.
+func read(t *testing.T, source string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // run builds in a folder and reads what came of it.
 func run(t *testing.T, dir, out string, environment []string, name string, args ...string) []byte {
 	t.Helper()
@@ -80,14 +88,13 @@ func run(t *testing.T, dir, out string, environment []string, name string, args 
 	if said, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, said)
 	}
-	wasm, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return wasm
+	return read(t, out)
 }
 
 func buildGo(t *testing.T) []byte {
+	for _, source := range []string{"go/main.go", "../sdk/sdk.go", "../sdk/wasm.go"} {
+		read(t, source)
+	}
 	out := filepath.Join(t.TempDir(), "rule.wasm")
 	return run(t, "go", out, []string{"GOOS=wasip1", "GOARCH=wasm"}, "go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
 }
@@ -97,6 +104,8 @@ func buildC(t *testing.T) []byte {
 		_, err := exec.LookPath(tool)
 		testkit.Require(t, tool, err == nil, "apt-get install clang lld")
 	}
+	read(t, "c/rule.c")
+	read(t, "../sdk/c/smtpsync.h")
 	out := filepath.Join(t.TempDir(), "rule.wasm")
 	return run(t, "c", out, nil, "clang", "--target=wasm32", "-Oz", "-nostdlib", "-Wl,--no-entry", "-I../../sdk/c", "-o", out, "rule.c")
 }
@@ -106,11 +115,7 @@ func buildAssemblyScript(t *testing.T) []byte {
 	testkit.Require(t, "npm", err == nil, "apt-get install npm")
 	dir := t.TempDir()
 	for _, source := range []string{"assemblyscript/rule.ts", "../sdk/assemblyscript/smtpsync.ts"} {
-		b, err := os.ReadFile(source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(source)), b, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(source)), read(t, source), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,11 +129,7 @@ func buildAssemblyScript(t *testing.T) []byte {
 }
 
 func buildWAT(t *testing.T) []byte {
-	source, err := os.ReadFile("wat/rule.wat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	wasm, err := wat.Assemble(source)
+	wasm, err := wat.Assemble(read(t, "wat/rule.wat"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,7 +29,9 @@ func TestAModuleThatDiffersIsNamedAndMended(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range [][]byte{good[:len(good)-1], append(good[:len(good):len(good)], 0), nil} {
+	other := bytes.Clone(good)
+	other[len(other)/2] ^= 1
+	for _, bad := range [][]byte{good[:len(good)-1], append(good[:len(good):len(good)], 0), other, nil} {
 		if err := os.WriteFile(path, bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
