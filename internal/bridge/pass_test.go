@@ -473,11 +473,15 @@ func TestWhatItsUserWantsNoRuleSkips(t *testing.T) {
 
 type skipSubject string
 
+func (skipSubject) MaySkip() bool { return true }
+
 func (s skipSubject) Decide(_ context.Context, h *mail.Header, _ mail.Ref) (mail.Verdict, error) {
 	return mail.Verdict{Skip: h.Get("Subject") == string(s), Reason: "rule"}, nil
 }
 
 type always mail.Verdict
+
+func (a always) MaySkip() bool { return a.Skip }
 
 func (a always) Decide(context.Context, *mail.Header, mail.Ref) (mail.Verdict, error) {
 	return mail.Verdict(a), nil

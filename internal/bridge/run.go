@@ -19,12 +19,13 @@ type run struct {
 
 	mu       sync.Mutex
 	known    *index
-	stale    bool                     // the ledger may say more than known does
-	claims   map[ledger.Key]*resume   // claimed and not settled
-	vanished map[mail.Key][]moved     // by content key: may have come back under another id
-	seen     map[mail.Key]bool        // ids in the listing of this round
-	outcome  map[mail.Key]mail.Status // by id key of what was listed; "": known before
-	count    int                      // messages that ended in this pass
+	stale    bool                        // the ledger may say more than known does
+	claims   map[ledger.Key]*resume      // claimed and not settled
+	vanished map[mail.Key][]moved        // by content key: may have come back under another id
+	seen     map[mail.Key]bool           // ids in the listing of this round
+	verdicts map[ledger.Key]mail.Verdict // of messages that have not ended
+	outcome  map[mail.Key]mail.Status    // by id key of what was listed; "": known before
+	count    int                         // messages that ended in this pass
 	bytes    int64
 	queue    []*job // to be transferred, in order
 	shelf    []*job // history that must wait for its budget,
@@ -55,6 +56,7 @@ type run struct {
 type job struct {
 	ref      mail.Ref
 	id       mail.Key
+	screened bool     // its header has been looked at
 	attempts int      // failed tries before this one
 	content  mail.Key // of a message without id; else zero
 	resume   *resume  // its claim, if there is one
@@ -106,6 +108,7 @@ func newRun(p Pass) *run {
 		slots:    NewGate(inFlight, 0),
 		scopes:   make(map[scope]bool),
 		claims:   make(map[ledger.Key]*resume),
+		verdicts: make(map[ledger.Key]mail.Verdict),
 		outcome:  make(map[mail.Key]mail.Status),
 		suspects: make(map[mail.Key]int64),
 	}
@@ -185,6 +188,7 @@ func (r *run) tell(e Event) {
 func (r *run) end(j *job, k ledger.Key, o ledger.Outcome) {
 	r.mu.Lock()
 	r.known.set(k, ledger.StateOf(o.Status))
+	delete(r.verdicts, k)
 	r.outcome[j.id] = o.Status
 	used := int64(-1)
 	if o.Status == mail.Imported {
