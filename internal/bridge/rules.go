@@ -8,6 +8,13 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 )
 
+// rulings is what a pass knows of its rules. It is guarded by run.mu.
+type rulings struct {
+	said     map[ledger.Key]mail.Verdict // of messages that have not ended
+	screened map[mail.Key]bool           // ids of large mail whose header was asked for by itself
+	failed   bool                        // and that went wrong: no more of it
+}
+
 // decide asks the rules about a message that is not claimed, once in a pass:
 // what they said is remembered until it has ended, and is in its claim from
 // then on. Rules fail open: without an answer the message is imported.
@@ -16,7 +23,7 @@ func (t *transfer) decide(ctx context.Context) error {
 		return nil
 	}
 	t.mu.Lock()
-	v, asked := t.verdicts[t.key]
+	v, asked := t.rules.said[t.key]
 	t.mu.Unlock()
 	if !asked {
 		var err error
@@ -28,7 +35,7 @@ func (t *transfer) decide(ctx context.Context) error {
 			v = mail.Verdict{Reason: rulesFailed}
 		}
 		t.mu.Lock()
-		t.verdicts[t.key] = v
+		t.rules.said[t.key] = v
 		t.mu.Unlock()
 	}
 	if v.Skip && t.wanted() {
@@ -58,35 +65,55 @@ func (t *transfer) skip(ctx context.Context) error {
 // screen looks at the headers of large mail first, where a rule may skip it:
 // what is skipped ends here, before any budget is taken for it or an octet of
 // its body is asked for. It gives the jobs that are left.
+//
+// A message is looked at once, and after a failure none is any more in this
+// pass: there are servers on which a header alone costs the connection, and the
+// fetch that follows knows what to make of one that breaks.
 func (r *run) screen(ctx context.Context, s *session, jobs []*job) ([]*job, error) {
-	var large []*job
-	var refs []mail.Ref
-	if r.Filter != nil && r.Filter.MaySkip() {
-		for _, j := range jobs {
-			if j.ref.Size > window && j.resume == nil && !j.screened {
-				large, refs = append(large, j), append(refs, j.ref)
-			}
-		}
+	large := r.unseenLarge(jobs)
+	refs := make([]mail.Ref, len(large))
+	for i, j := range large {
+		refs[i] = j.ref
 	}
 	n := 0
 	for h, err := range headers(ctx, s.Source, refs) {
 		j := large[n]
 		n++
+		r.mu.Lock()
+		r.rules.screened[j.id] = true
+		r.mu.Unlock()
 		switch {
 		case err == nil:
 			err = r.at(StepFetch, func() error { return r.screenOne(ctx, s, j, h) })
 		case mail.ClassOf(err) == mail.Undelivered:
 			err = nil // its transfer will say what is wrong with it
-		case ctx.Err() == nil:
-			r.suspect(j, err)
+		default:
+			r.mu.Lock()
+			r.rules.failed = true
+			r.count++ // something was learnt: another round is worth it
+			r.mu.Unlock()
 		}
 		if err != nil {
 			r.putBack(r.unended(jobs)...)
 			return nil, err
 		}
-		j.screened = true
 	}
 	return r.unended(jobs), nil
+}
+
+// unseenLarge gives the messages whose header is worth a question of its own.
+func (r *run) unseenLarge(jobs []*job) (large []*job) {
+	if r.Filter == nil || !r.Filter.MaySkip() {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, j := range jobs {
+		if j.ref.Size > window && j.resume == nil && !r.rules.failed && !r.rules.screened[j.id] {
+			large = append(large, j)
+		}
+	}
+	return large
 }
 
 // screenOne ends a message that is known after all, or that a rule skips.

@@ -19,13 +19,12 @@ type run struct {
 
 	mu       sync.Mutex
 	known    *index
-	stale    bool                        // the ledger may say more than known does
-	claims   map[ledger.Key]*resume      // claimed and not settled
-	vanished map[mail.Key][]moved        // by content key: may have come back under another id
-	seen     map[mail.Key]bool           // ids in the listing of this round
-	verdicts map[ledger.Key]mail.Verdict // of messages that have not ended
-	outcome  map[mail.Key]mail.Status    // by id key of what was listed; "": known before
-	count    int                         // messages that ended in this pass
+	stale    bool                     // the ledger may say more than known does
+	claims   map[ledger.Key]*resume   // claimed and not settled
+	vanished map[mail.Key][]moved     // by content key: may have come back under another id
+	seen     map[mail.Key]bool        // ids in the listing of this round
+	outcome  map[mail.Key]mail.Status // by id key of what was listed; "": known before
+	count    int                      // messages that ended in this pass
 	bytes    int64
 	queue    []*job // to be transferred, in order
 	shelf    []*job // history that must wait for its budget,
@@ -36,6 +35,8 @@ type run struct {
 	failed   usage  // failed in this pass
 	hold     time.Time
 	inexact  bool // this source announces sizes that are not lengths
+
+	rules rulings
 
 	suspects map[mail.Key]int64 // messages at which the connection broke, and after how many octets
 	guilty   []*job             // at the same octet again
@@ -56,7 +57,6 @@ type run struct {
 type job struct {
 	ref      mail.Ref
 	id       mail.Key
-	screened bool     // its header has been looked at
 	attempts int      // failed tries before this one
 	content  mail.Key // of a message without id; else zero
 	resume   *resume  // its claim, if there is one
@@ -108,7 +108,7 @@ func newRun(p Pass) *run {
 		slots:    NewGate(inFlight, 0),
 		scopes:   make(map[scope]bool),
 		claims:   make(map[ledger.Key]*resume),
-		verdicts: make(map[ledger.Key]mail.Verdict),
+		rules:    rulings{said: make(map[ledger.Key]mail.Verdict), screened: make(map[mail.Key]bool)},
 		outcome:  make(map[mail.Key]mail.Status),
 		suspects: make(map[mail.Key]int64),
 	}
@@ -188,7 +188,7 @@ func (r *run) tell(e Event) {
 func (r *run) end(j *job, k ledger.Key, o ledger.Outcome) {
 	r.mu.Lock()
 	r.known.set(k, ledger.StateOf(o.Status))
-	delete(r.verdicts, k)
+	delete(r.rules.said, k)
 	r.outcome[j.id] = o.Status
 	used := int64(-1)
 	if o.Status == mail.Imported {
