@@ -78,7 +78,7 @@ type resume struct {
 	// process, and the answer is not known.
 	unsure bool
 	done   bool // Gmail has said that it has the message; settling it failed
-	taken  bool // some job of this pass has it
+	taken  bool // some job of this round has it
 	tries  int  // readings of the source for it in this pass
 }
 

@@ -57,4 +57,9 @@ var ofRules = []mutant{
 		edits: in("internal/bridge/rules.go", "if v.Skip && t.wanted() {", "if false {"),
 		pkg:   bridge, run: aboutRules,
 	},
+	{
+		name: "claim-kept", why: "a claim stays with the message of a round that broke",
+		edits: in("internal/bridge/queue.go", "\t\tc.taken = false\n", "\t\t_ = c\n"),
+		pkg:   bridge, run: "OldID",
+	},
 }
