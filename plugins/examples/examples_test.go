@@ -12,15 +12,13 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/testkit"
 	"github.com/smtp-sync/smtp-sync/plugins"
+	"github.com/smtp-sync/smtp-sync/plugins/examples"
 	"github.com/smtp-sync/smtp-sync/plugins/filtertest"
 	"github.com/smtp-sync/smtp-sync/plugins/gate"
 	"github.com/smtp-sync/smtp-sync/plugins/manifest"
 	"github.com/smtp-sync/smtp-sync/plugins/sdk"
 	"github.com/smtp-sync/smtp-sync/plugins/wat"
 )
-
-// ascVersion is of the AssemblyScript compiler.
-const ascVersion = "0.28.20"
 
 var cases = []filtertest.Case{
 	{Why: "a listed domain", Settings: `{"domains":["example.org"]}`, Header: "From: a@news.example.org\nList-Id: <x.example.org>", Want: filtertest.Verdict{Bits: manifest.Skip, Reason: 1}},
@@ -119,10 +117,10 @@ func buildAssemblyScript(t *testing.T) []byte {
 			t.Fatal(err)
 		}
 	}
-	get := exec.CommandContext(t.Context(), npm, "install", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefer-offline", "assemblyscript@"+ascVersion)
+	get := exec.CommandContext(t.Context(), npm, "install", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefer-offline", "assemblyscript@"+examples.ASCVersion)
 	get.Dir = dir
 	if said, err := get.CombinedOutput(); err != nil {
-		testkit.Require(t, "assemblyscript "+ascVersion, false, fmt.Sprintf("npm could not get it: %v\n%s", err, said))
+		testkit.Require(t, "assemblyscript "+examples.ASCVersion, false, fmt.Sprintf("npm could not get it: %v\n%s", err, said))
 	}
 	out := filepath.Join(dir, "rule.wasm")
 	return run(t, dir, out, nil, filepath.Join(dir, "node_modules", ".bin", "asc"), "rule.ts", "-O3", "--runtime", "stub", "--exportStart", "_initialize", "--use", "abort=", "-o", out)
