@@ -25,7 +25,7 @@ func (r *run) unsettled(ctx context.Context) ([]ledger.Claim, error) {
 // A second session is opened for none of them.
 func (r *run) recover(ctx context.Context, claims []ledger.Claim) error {
 	for _, c := range claims {
-		left := &resume{Claim: c, stored: unasked, unsure: true}
+		left := &resume{Claim: c, earlier: true, stored: unasked, unsure: true}
 		if c.Checkpoint.Offset > 0 {
 			left.marks = []ledger.Checkpoint{c.Checkpoint}
 		}

@@ -84,3 +84,31 @@ func TestAClaimUnderAnOldIDIsCarriedOnInTheNextRoundToo(t *testing.T) {
 		}
 	})
 }
+
+// TestOnlyWhatAnEarlierPassHadClaimedIsRecovered: the metric of that name tells
+// the operator what crashes have left behind.
+func TestOnlyWhatAnEarlierPassHadClaimedIsRecovered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, imap, message(1, 200), message(2, 200))
+		recovered := func() (n int) {
+			w.sync(Leave, func(p *Pass) {
+				p.Progress = func(e Event) {
+					if e.Recovered {
+						n++
+					}
+				}
+			})
+			return n
+		}
+		if n := recovered(); n != 0 {
+			t.Errorf("%d of two new messages are recovered", n)
+		}
+		w.drop.add(message(3, 200))
+		w.drop.add(message(4, 200))
+		w.killed(StepPut, Before, Leave, func(p *Pass) { p.Parallel = 1 })
+		claimed := w.open()
+		if n := recovered(); n != claimed || n == 0 {
+			t.Errorf("%d are recovered of %d that were claimed", n, claimed)
+		}
+	})
+}
