@@ -64,7 +64,7 @@ func TestExamplesBuildAndAgree(t *testing.T) {
 				t.Fatal(err)
 			}
 			filtertest.Run(t, p, cases)
-			filtertest.Agree(t, p, filtertest.Native(m, inGo), []string{`{"domains":["example.org"]}`, `{"under":"a/b"}`}, 7, 300)
+			filtertest.Agree(t, p, filtertest.Native(m, inGo), []string{`{"domains":["example.org"]}`, `{"under":"a/b"}`}, filtertest.Made(7, 300))
 		})
 	}
 }
