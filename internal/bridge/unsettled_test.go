@@ -47,3 +47,40 @@ func TestWhatGmailHasSaidItHasIsNotSentAgain(t *testing.T) {
 		}
 	}
 }
+
+// forgetful is a store that fails once, at the settle of one message.
+type forgetful struct {
+	Ledger
+	content mail.Key
+	failed  *bool
+}
+
+func (l forgetful) Settle(ctx context.Context, k ledger.Key, o ledger.Outcome) error {
+	if *l.failed || k.Content != l.content {
+		return l.Ledger.Settle(ctx, k, o)
+	}
+	*l.failed = true
+	return &mail.Fault{Class: mail.Transient, Code: "store", Text: "the store does not answer"}
+}
+
+// TestAClaimUnderAnOldIDIsCarriedOnInTheNextRoundToo: a round that breaks leaves
+// no claim in the hands of a message that is read anew.
+func TestAClaimUnderAnOldIDIsCarriedOnInTheNextRoundToo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, imap, message(1, 200))
+		w.killed(StepPut, Before, Leave)
+		for n := range 4 {
+			w.drop.add(message(n+2, 200))
+		}
+		w.drop.validity++
+		failed := false
+		content := testKeys{}.Content(mail.ParseHeader([]byte(message(1, 200))))
+		w.want(w.sync(Leave, func(p *Pass) {
+			p.Newest, p.Left, p.Ledger = true, 10, forgetful{p.Ledger, content, &failed}
+		}), Report{Listed: 5, Imported: 5})
+		w.arrived(Leave)
+		if !failed {
+			t.Error("nothing failed")
+		}
+	})
+}

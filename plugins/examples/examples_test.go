@@ -8,20 +8,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/smtp-sync/smtp-sync/internal/testkit"
 	"github.com/smtp-sync/smtp-sync/plugins"
+	"github.com/smtp-sync/smtp-sync/plugins/examples"
 	"github.com/smtp-sync/smtp-sync/plugins/filtertest"
 	"github.com/smtp-sync/smtp-sync/plugins/gate"
 	"github.com/smtp-sync/smtp-sync/plugins/manifest"
 	"github.com/smtp-sync/smtp-sync/plugins/sdk"
 	"github.com/smtp-sync/smtp-sync/plugins/wat"
 )
-
-// ascVersion is of the AssemblyScript compiler.
-const ascVersion = "0.28.20"
 
 var cases = []filtertest.Case{
 	{Why: "a listed domain", Settings: `{"domains":["example.org"]}`, Header: "From: a@news.example.org\nList-Id: <x.example.org>", Want: filtertest.Verdict{Bits: manifest.Skip, Reason: 1}},
@@ -111,21 +108,8 @@ func buildC(t *testing.T) []byte {
 	return run(t, "c", out, nil, "clang", "--target=wasm32", "-Oz", "-nostdlib", "-Wl,--no-entry", "-I../../sdk/c", "-o", out, "rule.c")
 }
 
-// buildRust takes the first rustc that has what it needs for Wasm: rustup's may
-// lack it where Debian's has it.
 func buildRust(t *testing.T) []byte {
-	compiler := ""
-	for _, name := range []string{"rustc", "/usr/bin/rustc"} {
-		root, err := exec.CommandContext(t.Context(), name, "--print", "sysroot").Output()
-		if err != nil {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(strings.TrimSpace(string(root)), "lib/rustlib/wasm32-unknown-unknown")); err == nil {
-			compiler = name
-			break
-		}
-	}
-	testkit.Require(t, "rustc for wasm32-unknown-unknown", compiler != "", "apt-get install rustc libstd-rust-dev-wasm32 lld")
+	compiler := filepath.Join(testkit.Rust(t), "rustc")
 	dir := t.TempDir()
 	together(t, dir, "rust/rule.rs", "../sdk/rust/smtpsync.rs")
 	out := filepath.Join(dir, "rule.wasm")
@@ -148,10 +132,10 @@ func buildAssemblyScript(t *testing.T) []byte {
 	testkit.Require(t, "npm", err == nil, "apt-get install npm")
 	dir := t.TempDir()
 	together(t, dir, "assemblyscript/rule.ts", "../sdk/assemblyscript/smtpsync.ts")
-	get := exec.CommandContext(t.Context(), npm, "install", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefer-offline", "assemblyscript@"+ascVersion)
+	get := exec.CommandContext(t.Context(), npm, "install", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefer-offline", "assemblyscript@"+examples.ASCVersion)
 	get.Dir = dir
 	if said, err := get.CombinedOutput(); err != nil {
-		testkit.Require(t, "assemblyscript "+ascVersion, false, fmt.Sprintf("npm could not get it: %v\n%s", err, said))
+		testkit.Require(t, "assemblyscript "+examples.ASCVersion, false, fmt.Sprintf("npm could not get it: %v\n%s", err, said))
 	}
 	out := filepath.Join(dir, "rule.wasm")
 	return run(t, dir, out, nil, filepath.Join(dir, "node_modules", ".bin", "asc"), "rule.ts", "-O3", "--runtime", "stub", "--exportStart", "_initialize", "--use", "abort=", "-o", out)

@@ -1,6 +1,6 @@
 ;; A rule to start from: mail from listed domains is not imported, mail of
-;; mailing lists gets a label. The rules in plugins/shipped/rules are more of the
-;; kind; wat2wasm, or package wat here, makes modules of them.
+;; mailing lists gets a label. `smtp-sync plugin pack` makes a module of it, and
+;; so does wat2wasm. The rules that ship (plugins/shipped/rules) are more of the kind.
 (module
   (import "smtpsync_v1" "field" (func $field (param $id i32) (param $buf i32) (param $cap i32) (result i32)))
   (import "smtpsync_v1" "config" (func $config (param $key i32) (param $len i32) (param $buf i32) (param $cap i32) (result i32)))
