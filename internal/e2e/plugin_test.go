@@ -76,7 +76,7 @@ const fromList = "From: a@example.com\nList-Id: X <x.example.org>\n\n"
 // tries a rule, in a folder that has nothing else, in each language.
 func TestARuleIsMadeByWhatIsPrinted(t *testing.T) {
 	t.Parallel()
-	tools := map[string][]string{"go": {"go"}, "c": {"clang", "wasm-ld"}, "assemblyscript": {"npm"}, "wat": nil}
+	tools := map[string][]string{"go": {"go"}, "rust": nil, "c": {"clang", "wasm-ld"}, "assemblyscript": {"npm"}, "wat": nil}
 	for lang, needed := range tools {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
@@ -84,10 +84,14 @@ func TestARuleIsMadeByWhatIsPrinted(t *testing.T) {
 				_, err := exec.LookPath(tool)
 				testkit.Require(t, tool, err == nil, "apt-get install clang lld npm")
 			}
+			path := ""
+			if lang == "rust" {
+				path = "PATH=" + testkit.Rust(t) + ":$PATH\n"
+			}
 			a := newAuthor(t)
 			printed := a.want("smtp-sync plugin new --lang "+lang+" 'My Rule'", "", 0, "manifest.json", "sample.txt").stdout
 			_, commands, _ := strings.Cut(printed, "Build it and try it, in My Rule:\n")
-			a.want("cd 'My Rule'\n"+commands, "", 0,
+			a.want("cd 'My Rule'\n"+path+commands, "", 0,
 				"my-rule 1.0.0", "Can see   the sender's domain, the mailing list\n", "Can do    leave it out of Gmail, put labels on it\n", "domains, domain-list: Domains",
 				"1: the sender's domain is on your list", "verdict   skip\n", "reason    1: the sender's domain is on your list\n", "labels    none\n")
 			a.want("cd 'My Rule'\nsmtp-sync plugin test rule.plugin.wasm --set domains=example.net --set under=Post --expect keep", fromList, 0,
