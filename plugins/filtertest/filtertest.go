@@ -79,7 +79,7 @@ func (c *Case) message() *Message {
 }
 
 // Run runs a table, and the laws with each of its settings.
-func Run(t *testing.T, p Plugin, cases []Case) {
+func Run(t testing.TB, p Plugin, cases []Case) {
 	t.Helper()
 	lawful := map[string]bool{}
 	for _, c := range cases {
@@ -123,7 +123,7 @@ func (v Verdict) String() string {
 }
 
 // laws asks about odd headers: alone, after one another, and all at once.
-func laws(t *testing.T, m *manifest.Manifest, filter Filter, settings string) {
+func laws(t testing.TB, m *manifest.Manifest, filter Filter, settings string) {
 	t.Helper()
 	odd := Odd()
 	first := make([]plugins.Outcome, len(odd))
@@ -183,7 +183,7 @@ func beyond(m *manifest.Manifest, o *plugins.Outcome) string {
 
 // Agree asks two filters about n messages that are made up from the seed, with
 // each of the settings, and fails where they differ.
-func Agree(t *testing.T, one, other Plugin, settings []string, seed uint64, n int) {
+func Agree(t testing.TB, one, other Plugin, settings []string, seed uint64, n int) {
 	t.Helper()
 	told := 0 // of verdicts that are not empty: agreeing to do nothing shows little
 	for _, s := range settings {

@@ -92,7 +92,10 @@ type host struct {
 	native *native
 	facts  *field.Facts // nil while settings are read
 	out    plugins.Outcome
+	said   int // labels and notes
 }
+
+const maxSaid = 64
 
 func told(value string, found bool) (string, int32) {
 	if !found {
@@ -178,10 +181,10 @@ func truth(yes, known bool) int32 {
 }
 
 func (h *host) Label(text string) int32 {
-	switch {
+	switch h.said++; {
 	case !h.native.manifest.Needs.Labels:
 		return sdk.NotGranted
-	case len(h.out.Labels) == 5 || !utf8.ValidString(text) || !manifest.ValidLabel(text):
+	case h.said > maxSaid || len(h.out.Labels) == 5 || !utf8.ValidString(text) || !manifest.ValidLabel(text):
 		return sdk.BadArg
 	}
 	h.out.Labels = append(h.out.Labels, text)
@@ -189,7 +192,7 @@ func (h *host) Label(text string) int32 {
 }
 
 func (h *host) Note(code int32, value int64) {
-	if len(h.out.Notes) < 64 {
+	if h.said++; h.said <= maxSaid {
 		h.out.Notes = append(h.out.Notes, plugins.Note{Code: code, Value: value})
 	}
 }
