@@ -45,6 +45,7 @@ type run struct {
 	touched  bool               // something at the source is due, or was done, in this round
 	twins    bool               // messages without id were imported, and are to be deleted
 	panicked bool
+	unclear  bool // a claim may have been written, and is not in claims
 
 	hungry    bool          // the maildrop was left for want of memory
 	base      chan struct{} // a window of this round's own, while nobody uses it
