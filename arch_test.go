@@ -96,7 +96,7 @@ var homes = map[string][]string{
 	"golang.org/x/sync/semaphore":             {"internal/bridge", "actors"},
 	"golang.org/x/sync/singleflight":          {"internal/oauth", "internal/gmail"}, // one refresh at a time, on both sides of the token
 	"golang.org/x/crypto/xts":                 {"internal/store/sqlite/..."},        // page encryption
-	"golang.org/x/sys":                        {"internal/cli", "internal/store/...", "internal/vault", "bench/..."},
+	"golang.org/x/sys":                        {"internal/cli", "internal/store/...", "internal/vault", "plugins", "bench/..."},
 	"github.com/prometheus/client_golang":     {"internal/telemetry"},
 	"github.com/getkin/kin-openapi":           {"server/..."},   // tests only
 	"github.com/chromedp/chromedp":            {"internal/e2e"}, // tests only: a real browser

@@ -87,7 +87,8 @@ func (c *Chain) ask(ctx context.Context, r *Rule, facts *field.Facts) (Outcome, 
 		return Outcome{}, r.Plugin.fault(Off)
 	}
 	out, err := r.Run(ctx, facts)
-	if _, failed := errors.AsType[*Fault](err); failed || err == nil {
+	fault, failed := errors.AsType[*Fault](err)
+	if err == nil || failed && fault.Class != Away {
 		breakers.note(key, failed)
 	} else {
 		breakers.unasked(key)

@@ -16,6 +16,8 @@ const (
 	Instantiate Class = "instantiate"  // no instance could be made
 	Compile     Class = "compile"      // wazero does not take it: its types are wrong
 	BadConfig   Class = "config"       // configure_v1 refused the settings
+	Died        Class = "worker_died"  // it ended or held up the process in which it ran
+	Away        Class = "worker_away"  // that process is being started again: not the plugin's fault
 	Off         Class = "switched_off" // it failed too often and rests
 )
 
@@ -61,6 +63,10 @@ func (c Class) text() string {
 		return "does not compile: build it again with a current compiler"
 	case BadConfig:
 		return "does not take these settings: change them"
+	case Died:
+		return "ended or held up the process in which it ran: its author has to mend it"
+	case Away:
+		return "cannot be asked for the moment: the process in which it runs is starting again"
 	case Off:
 		return "failed too often and is switched off for a while"
 	}

@@ -18,6 +18,11 @@ type Options struct {
 	Interpreter bool // run plugins without machine code: slower, for systems that allow none
 	Slots       int  // calls at once; 0: one less than processors, at least one
 	Snapshots   int  // octets that snapshots may take; 0: 64 MiB
+	// Worker is a command, path and arguments, whose process calls Serve with its
+	// standard input and output; nil: plugins run in this one. It is for modules of
+	// strangers, who must not be one mistake of a compiler away from what this
+	// process holds. It gets no environment.
+	Worker []string
 }
 
 // features are those of WebAssembly that the gate lets through; wazero refuses
@@ -32,6 +37,7 @@ type Host struct {
 	slots    chan struct{}
 	cache    *snapshots
 	breakers breakers
+	worker   *worker // nil: plugins run here
 
 	mu      sync.Mutex
 	plugins map[Digest]*loading
@@ -46,6 +52,12 @@ type loading struct {
 
 // New makes a host without plugins.
 func New(ctx context.Context, o Options) (*Host, error) {
+	if o.Slots <= 0 {
+		o.Slots = max(1, runtime.GOMAXPROCS(0)-1)
+	}
+	if o.Worker != nil {
+		return &Host{slots: make(chan struct{}, o.Slots), plugins: map[Digest]*loading{}, worker: newWorker(o.Worker)}, nil
+	}
 	config := wazero.NewRuntimeConfigCompiler()
 	if o.Interpreter {
 		config = wazero.NewRuntimeConfigInterpreter()
@@ -53,9 +65,6 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	// Never WithCloseOnContextDone: fuel ends calls. The capacity from the
 	// start: memory that grows must not be copied.
 	config = config.WithCoreFeatures(features).WithMemoryLimitPages(gate.MaxPages).WithMemoryCapacityFromMax(true).WithDebugInfoEnabled(false)
-	if o.Slots <= 0 {
-		o.Slots = max(1, runtime.GOMAXPROCS(0)-1)
-	}
 	if o.Snapshots <= 0 {
 		o.Snapshots = 64 << 20
 	}
@@ -76,6 +85,10 @@ func New(ctx context.Context, o Options) (*Host, error) {
 
 // Close ends the host. Nobody may use it or its plugins any more.
 func (h *Host) Close(ctx context.Context) error {
+	if h.worker != nil {
+		h.worker.close()
+		return nil
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, l := range h.plugins {
@@ -125,14 +138,22 @@ func (h *Host) load(ctx context.Context, wasm []byte, digest Digest) (*Plugin, e
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := h.rt.CompileModule(ctx, metered.Wasm)
+	p := &Plugin{
+		Manifest: m, Report: checked.Report, Digest: digest,
+		host: h, state: metered.State, grant: grantOf(&m.Needs),
+	}
+	if h.worker != nil {
+		p.wasm = wasm
+		if err := h.worker.trial(p); err != nil {
+			return nil, err
+		}
+		return p, nil
+	}
+	p.compiled, err = h.rt.CompileModule(ctx, metered.Wasm)
 	if err != nil {
 		return nil, &Fault{Class: Compile, Plugin: m.Name, Digest: digest, Detail: err.Error()}
 	}
-	return &Plugin{
-		Manifest: m, Report: checked.Report, Digest: digest,
-		host: h, compiled: compiled, state: metered.State, grant: grantOf(&m.Needs),
-	}, nil
+	return p, nil
 }
 
 // Forget drops a plugin that nobody has a rule of any more.
@@ -142,6 +163,10 @@ func (h *Host) Forget(ctx context.Context, digest Digest) error {
 	delete(h.plugins, digest)
 	h.mu.Unlock()
 	if l == nil || l.plugin == nil {
+		return nil
+	}
+	if h.worker != nil {
+		h.worker.forget(digest)
 		return nil
 	}
 	l.plugin.idle.stop()
