@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Confined reports whether a worker gives up its rights on this system.
+const Confined = true
+
 // maxAddresses is the room of a worker: Go reserves some of it and uses little.
 const maxAddresses = 4 << 30
 

@@ -4,6 +4,9 @@ package plugins
 
 import "os/exec"
 
+// Confined reports whether a worker gives up its rights on this system.
+const Confined = false
+
 func apart(*exec.Cmd) {}
 
 // confine does nothing here: the process is another one, with an empty environment.

@@ -23,6 +23,8 @@ type Options struct {
 	// strangers, who must not be one mistake of a compiler away from what this
 	// process holds. It gets no environment.
 	Worker []string
+	// Trusted are modules that run in this process all the same; nil: none.
+	Trusted func(Digest) bool
 }
 
 // features are those of WebAssembly that the gate lets through; wazero refuses
@@ -37,7 +39,8 @@ type Host struct {
 	slots    chan struct{}
 	cache    *snapshots
 	breakers breakers
-	worker   *worker // nil: plugins run here
+	worker   *worker           // nil: plugins run here
+	trusted  func(Digest) bool // although there is a worker
 
 	mu      sync.Mutex
 	plugins map[Digest]*loading
@@ -52,12 +55,6 @@ type loading struct {
 
 // New makes a host without plugins.
 func New(ctx context.Context, o Options) (*Host, error) {
-	if o.Slots <= 0 {
-		o.Slots = max(1, runtime.GOMAXPROCS(0)-1)
-	}
-	if o.Worker != nil {
-		return &Host{slots: make(chan struct{}, o.Slots), plugins: map[Digest]*loading{}, worker: newWorker(o.Worker)}, nil
-	}
 	config := wazero.NewRuntimeConfigCompiler()
 	if o.Interpreter {
 		config = wazero.NewRuntimeConfigInterpreter()
@@ -65,6 +62,9 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	// Never WithCloseOnContextDone: fuel ends calls. The capacity from the
 	// start: memory that grows must not be copied.
 	config = config.WithCoreFeatures(features).WithMemoryLimitPages(gate.MaxPages).WithMemoryCapacityFromMax(true).WithDebugInfoEnabled(false)
+	if o.Slots <= 0 {
+		o.Slots = max(1, runtime.GOMAXPROCS(0)-1)
+	}
 	if o.Snapshots <= 0 {
 		o.Snapshots = 64 << 20
 	}
@@ -73,6 +73,10 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		slots:   make(chan struct{}, o.Slots),
 		cache:   newSnapshots(o.Snapshots),
 		plugins: map[Digest]*loading{},
+		trusted: o.Trusted,
+	}
+	if o.Worker != nil {
+		h.worker = newWorker(o.Worker)
 	}
 	for module, functions := range hostModules {
 		if err := h.offer(ctx, module, functions); err != nil {
@@ -87,7 +91,6 @@ func New(ctx context.Context, o Options) (*Host, error) {
 func (h *Host) Close(ctx context.Context) error {
 	if h.worker != nil {
 		h.worker.close()
-		return nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -142,8 +145,8 @@ func (h *Host) load(ctx context.Context, wasm []byte, digest Digest) (*Plugin, e
 		Manifest: m, Report: checked.Report, Digest: digest,
 		host: h, state: metered.State, grant: grantOf(&m.Needs),
 	}
-	if h.worker != nil {
-		p.wasm = wasm
+	if h.worker != nil && (h.trusted == nil || !h.trusted(digest)) {
+		p.worker, p.wasm = h.worker, wasm
 		if err := h.worker.trial(p); err != nil {
 			return nil, err
 		}
@@ -165,8 +168,8 @@ func (h *Host) Forget(ctx context.Context, digest Digest) error {
 	if l == nil || l.plugin == nil {
 		return nil
 	}
-	if h.worker != nil {
-		h.worker.forget(digest)
+	if w := l.plugin.worker; w != nil {
+		w.forget(digest)
 		return nil
 	}
 	l.plugin.idle.stop()

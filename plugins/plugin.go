@@ -21,7 +21,8 @@ type Plugin struct {
 
 	host     *Host
 	compiled wazero.CompiledModule
-	wasm     []byte   // for a worker that starts again; nil: it runs here
+	worker   *worker  // where it runs; nil: here
+	wasm     []byte   // for a worker that starts again
 	state    []string // exports of its variables
 	grant    grant
 	idle     pool
@@ -80,7 +81,7 @@ func (p *Plugin) Rule(ctx context.Context, settings json.RawMessage) (*Rule, err
 		return nil, err
 	}
 	defer release()
-	if w := p.host.worker; w != nil {
+	if w := p.worker; w != nil {
 		_, err = w.ready(ctx, r)
 	} else {
 		_, err = r.snapshot(ctx)
@@ -94,7 +95,7 @@ func (p *Plugin) Rule(ctx context.Context, settings json.RawMessage) (*Rule, err
 // Forget drops what is kept of the rule's settings: its user is wiped, or has
 // changed them. Rules with equal settings make their snapshot again.
 func (r *Rule) Forget() {
-	if w := r.Plugin.host.worker; w != nil {
+	if w := r.Plugin.worker; w != nil {
 		w.drop(r)
 		return
 	}
@@ -126,7 +127,7 @@ func (r *Rule) Run(ctx context.Context, facts *field.Facts) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer release()
-	if w := r.Plugin.host.worker; w != nil {
+	if w := r.Plugin.worker; w != nil {
 		return w.run(ctx, r, facts)
 	}
 	snap, err := r.snapshot(ctx)

@@ -2,6 +2,7 @@ package plugins_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,14 +31,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// apart is a host whose plugins run in a process of their own.
-func apart(t testing.TB) *plugins.Host {
+func self(t testing.TB) []string {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := host(t, plugins.Options{Worker: []string{exe, asWorker}})
+	return []string{exe, asWorker}
+}
+
+// apart is a host whose plugins run in a process of their own.
+func apart(t testing.TB) *plugins.Host {
+	t.Helper()
+	h := host(t, plugins.Options{Worker: self(t)})
 	h.Limit(time.Minute) // a busy machine is no reason to fail
 	return h
 }
@@ -174,6 +180,29 @@ func TestAHostWithoutAWorkerFailsOpen(t *testing.T) {
 	_, err := h.Load(t.Context(), pack(guest(gatetest.I64Const(0)), plainManifest))
 	if fault, ok := errors.AsType[*plugins.Fault](err); !ok || fault.Class != plugins.Away {
 		t.Errorf("%v, want a fault of class %s", err, plugins.Away)
+	}
+}
+
+// TestTrustedModulesRunInTheHost: they cost no pipe, and stand in one chain with others.
+func TestTrustedModulesRunInTheHost(t *testing.T) {
+	t.Parallel()
+	wasm := pack(guest(gatetest.I64Const(1<<2)), plainManifest)
+	h := host(t, plugins.Options{Worker: self(t), Trusted: func(d plugins.Digest) bool { return d == sha256.Sum256(wasm) }})
+	p, err := h.Load(t.Context(), wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted, err := p.Rule(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := trusted.Run(t.Context(), facts("s")); err != nil || out.Bits != manifest.Star || h.Pid() != 0 {
+		t.Errorf("%+v, %v, in process %d", out, err, h.Pid())
+	}
+	other := plain(t, h, gatetest.I64Const(1<<1))
+	chain := &plugins.Chain{User: "u", Rules: []*plugins.Rule{trusted, other}}
+	if v, err := chain.Decide(t.Context(), message("s"), mail.Ref{}); err != nil || !v.Star || !v.Archive || h.Pid() == 0 {
+		t.Errorf("%+v, %v, in process %d", v, err, h.Pid())
 	}
 }
 
