@@ -26,7 +26,7 @@ type pluginCmd struct {
 
 type pluginNewCmd struct {
 	Dir  string `arg:"" help:"Folder to make; its name is the rule's." placeholder:"DIR"`
-	Lang string `default:"go" enum:"go,c,assemblyscript,wat" help:"Language: go, c, assemblyscript or wat; wat needs no compiler." placeholder:"go"`
+	Lang string `default:"go" enum:"go,c,rust,assemblyscript,wat" help:"Language: go, c, rust, assemblyscript or wat; wat needs no compiler." placeholder:"go"`
 }
 
 // Run writes a template into a folder that is not there or is empty.

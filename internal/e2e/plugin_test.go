@@ -45,6 +45,27 @@ func newAuthor(t testing.TB) *author {
 	return &author{t, work, env}
 }
 
+// withRust puts a rustc first that has what it needs for Wasm: rustup's may lack
+// it where Debian's has it.
+func (a *author) withRust() {
+	a.t.Helper()
+	for _, name := range []string{"rustc", "/usr/bin/rustc"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		root, err := exec.CommandContext(a.t.Context(), path, "--print", "sysroot").Output()
+		if err != nil {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(strings.TrimSpace(string(root)), "lib/rustlib/wasm32-unknown-unknown")); err == nil {
+			a.env = append(a.env, "PATH="+filepath.Join(filepath.Dir(a.dir), "bin")+string(filepath.ListSeparator)+filepath.Dir(path)+string(filepath.ListSeparator)+os.Getenv("PATH"))
+			return
+		}
+	}
+	testkit.Require(a.t, "rustc for wasm32-unknown-unknown", false, "apt-get install rustc libstd-rust-dev-wasm32 lld")
+}
+
 // sh runs lines of a shell, which stops at the first that fails.
 func (a *author) sh(script, stdin string) result {
 	a.t.Helper()
@@ -80,7 +101,7 @@ const fromList = "From: a@example.com\nList-Id: X <x.example.org>\n\n"
 // tries a rule, in a folder that has nothing else, in each language.
 func TestARuleIsMadeByWhatIsPrinted(t *testing.T) {
 	t.Parallel()
-	tools := map[string][]string{"go": {"go"}, "c": {"clang", "wasm-ld"}, "assemblyscript": {"npm"}, "wat": nil}
+	tools := map[string][]string{"go": {"go"}, "c": {"clang", "wasm-ld"}, "rust": nil, "assemblyscript": {"npm"}, "wat": nil}
 	for lang, needed := range tools {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
@@ -89,6 +110,9 @@ func TestARuleIsMadeByWhatIsPrinted(t *testing.T) {
 				testkit.Require(t, tool, err == nil, "apt-get install clang lld npm")
 			}
 			a := newAuthor(t)
+			if lang == "rust" {
+				a.withRust()
+			}
 			printed := a.want("smtp-sync plugin new --lang "+lang+" 'My Rule'", "", 0, "manifest.json", "sample.txt").stdout
 			_, commands, _ := strings.Cut(printed, "Build it and try it, in My Rule:\n")
 			a.want("cd 'My Rule'\n"+commands, "", 0,

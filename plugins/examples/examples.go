@@ -16,7 +16,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/plugins/sdk"
 )
 
-//go:embed manifest.json sample.txt go/main.go c/rule.c wat/rule.wat assemblyscript/rule.ts
+//go:embed manifest.json sample.txt go/main.go c/rule.c wat/rule.wat rust/rule.rs assemblyscript/rule.ts
 var files embed.FS
 
 // ASCVersion is of the AssemblyScript compiler that they are tested with.
@@ -44,6 +44,13 @@ var languages = map[string]language{
 		source: "c/rule.c",
 		kit:    map[string]string{"smtpsync.h": "c/smtpsync.h"},
 		build:  []string{"clang --target=wasm32 -Oz -nostdlib -Wl,--no-entry -o rule.wasm rule.c"},
+		module: "rule.wasm",
+	},
+	"rust": {
+		source: "rust/rule.rs",
+		kit:    map[string]string{"smtpsync.rs": "rust/smtpsync.rs"},
+		build: []string{"rustc --edition 2021 --target wasm32-unknown-unknown -C opt-level=s -C lto -C panic=abort -C strip=symbols " +
+			"-C link-arg=-zstack-size=16384 --crate-type cdylib -o rule.wasm rule.rs"},
 		module: "rule.wasm",
 	},
 	"assemblyscript": {

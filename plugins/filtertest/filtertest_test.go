@@ -132,7 +132,7 @@ func TestAgreeFindsTheDifference(t *testing.T) {
 		{"another field", listed(sdk.FromDomain), listed(sdk.ListID), settings, "and [] because 0"},
 		{"nothing to agree on", listed(sdk.FromDomain), listed(sdk.FromDomain), []string{`{"domains":["elsewhere.example"]}`}, "do not fit"},
 	} {
-		said := record(t, func(t testing.TB) { filtertest.Agree(t, c.a, c.b, c.set, 1, 500) })
+		said := record(t, func(t testing.TB) { filtertest.Agree(t, c.a, c.b, c.set, filtertest.Made(1, 500)) })
 		if c.says == "" && said != "" || !strings.Contains(said, c.says) {
 			t.Errorf("%s: the suite says %q, want … %q", c.name, said, c.says)
 		}

@@ -18,7 +18,7 @@ func Wasm(ctx context.Context, h *plugins.Host, wasm []byte) (Plugin, error) {
 	if err != nil {
 		return Plugin{}, err
 	}
-	return Plugin{p.Manifest, func(ctx context.Context, settings json.RawMessage) (Filter, error) {
+	return Plugin{p.Manifest, p.Digest, func(ctx context.Context, settings json.RawMessage) (Filter, error) {
 		rule, err := p.Rule(ctx, settings)
 		if err != nil {
 			return nil, err // no Filter that holds no rule
@@ -30,7 +30,7 @@ func Wasm(ctx context.Context, h *plugins.Host, wasm []byte) (Plugin, error) {
 // Native runs a rule in Go as the host runs it in Wasm: with the fields that
 // its manifest names, and with nothing left of the message before.
 func Native(m *manifest.Manifest, p sdk.Plugin) Plugin {
-	return Plugin{m, func(_ context.Context, settings json.RawMessage) (Filter, error) {
+	return Plugin{m, plugins.Digest{}, func(_ context.Context, settings json.RawMessage) (Filter, error) {
 		config, err := m.Resolve(settings)
 		if err != nil {
 			return nil, err

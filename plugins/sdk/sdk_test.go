@@ -37,6 +37,63 @@ func TestTheSDKCountsAsTheHostDoes(t *testing.T) {
 	}
 }
 
+// So are those of the other languages.
+func TestEverySDKCountsAsTheHostDoes(t *testing.T) {
+	t.Parallel()
+	numbers := strings.Fields("SIZE DATE RECEIVED_AT DKIM SPF DMARC RECIPIENTS HAS_LIST_HEADERS ABI_MINOR")
+	if len(numbers) != int(field.ABIMinor) {
+		t.Fatalf("%d numbers are known here, %d to the host", len(numbers), field.ABIMinor)
+	}
+	var fields []string
+	for id := field.FromDomain; id.String() != ""; id++ {
+		fields = append(fields, strings.ToUpper(id.String()))
+	}
+	verdicts := strings.Fields("SKIP ARCHIVE STAR IMPORTANT READ NEVER_SPAM SPAM")
+	c := func(names []string) string {
+		return strings.ReplaceAll("SS_"+strings.Join(names, ", SS_"), "SS_"+names[0], "SS_"+names[0]+" = 1")
+	}
+	for name, want := range map[string]func(kind string, i int, constant string) string{
+		"assemblyscript/smtpsync.ts": func(kind string, i int, constant string) string {
+			return fmt.Sprintf("export const %s: %s = %d;", constant, kind, i)
+		},
+		"rust/smtpsync.rs": func(kind string, i int, constant string) string {
+			return fmt.Sprintf("pub const %s: %s = %d;", constant, kind, i)
+		},
+		"c/smtpsync.h": func(kind string, i int, constant string) string {
+			switch {
+			case kind == "u64":
+				return fmt.Sprintf("#define SS_%s %dLL", constant, i)
+			case constant == numbers[0]:
+				return c(numbers)
+			case constant == fields[0]:
+				return c(fields)
+			}
+			return ""
+		},
+	} {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(string(raw)), " ")
+		for i, constant := range numbers {
+			if line := want("u32", i+1, constant); !strings.Contains(text, line) {
+				t.Errorf("%s lacks %q", name, line)
+			}
+		}
+		for i, constant := range fields {
+			if line := want("u32", i+1, constant); !strings.Contains(text, line) {
+				t.Errorf("%s lacks %q", name, line)
+			}
+		}
+		for i, constant := range verdicts {
+			if line := want("u64", 1<<i, constant); !strings.Contains(text, line) {
+				t.Errorf("%s lacks %q", name, line)
+			}
+		}
+	}
+}
+
 // Every function of the SDK, in Wasm, against the real host.
 func TestTheSDKAsksTheRealHost(t *testing.T) {
 	t.Parallel()

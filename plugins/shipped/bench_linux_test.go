@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +17,16 @@ import (
 	"github.com/smtp-sync/smtp-sync/plugins/gate/gatetest"
 	"github.com/smtp-sync/smtp-sync/plugins/shipped"
 )
+
+// cpu is the processor time that the process has used, collector included: it
+// does not grow while others have the processor.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
 
 // newsletter is a header section of 2.4 kB, as they come.
 var newsletter = []byte(strings.ReplaceAll(strings.Repeat(`Received: from mx1.example.net (mx1.example.net [192.0.2.17])
@@ -62,7 +73,8 @@ var benched = map[string]string{
 }
 
 // BenchmarkRule is one message through one rule: fields derived, the module
-// called, its memory restored; beside it the twin in plain Go.
+// called, its memory restored; beside it the twin in plain Go. Run it with -cpu 1
+// for the messages of one core.
 func BenchmarkRule(b *testing.B) {
 	h := host(b, plugins.Options{})
 	header := mail.ParseHeader(newsletter)
@@ -79,6 +91,7 @@ func BenchmarkRule(b *testing.B) {
 				}
 				b.ReportAllocs()
 				var fuel int64
+				start := cpu()
 				for b.Loop() {
 					out, err := filter.Run(b.Context(), field.Of(header, mail.Ref{Size: 40_000}, box))
 					if err != nil {
@@ -86,7 +99,7 @@ func BenchmarkRule(b *testing.B) {
 					}
 					fuel = out.Fuel
 				}
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+				b.ReportMetric(float64(b.N)/(cpu()-start).Seconds(), "messages/cpu-s")
 				b.ReportMetric(float64(fuel), "fuel")
 			})
 		}
@@ -111,12 +124,13 @@ func BenchmarkFiveRules(b *testing.B) {
 	}
 	header := mail.ParseHeader(newsletter)
 	b.ReportAllocs()
+	start := cpu()
 	for b.Loop() {
 		if _, err := chain.Decide(b.Context(), header, mail.Ref{Size: 40_000}); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+	b.ReportMetric(float64(b.N)/(cpu()-start).Seconds(), "messages/cpu-s")
 }
 
 // BenchmarkHostile is how long a hostile module takes to be refused or stopped.
@@ -145,14 +159,14 @@ func BenchmarkHostile(b *testing.B) {
 			facts := field.Of(mail.ParseHeader(newsletter), mail.Ref{}, &field.Mailbox{})
 			var took []time.Duration
 			for b.Loop() {
-				start := time.Now()
+				start := cpu()
 				if _, err := rule.Run(b.Context(), facts); err == nil {
 					b.Fatal("it ended by itself")
 				}
-				took = append(took, time.Since(start))
+				took = append(took, cpu()-start)
 			}
 			slices.Sort(took)
-			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "median-ms")
+			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "median-cpu-ms")
 		})
 	}
 }
