@@ -54,6 +54,23 @@ func (r *run) recover(ctx context.Context, claims []ledger.Claim) error {
 	return nil
 }
 
+// lookAgain finds the claims of which the last round does not know whether they were
+// written: by now their messages may have other ids.
+func (r *run) lookAgain(ctx context.Context) error {
+	r.mu.Lock()
+	unclear := r.unclear
+	r.unclear = false
+	r.mu.Unlock()
+	if !unclear {
+		return nil
+	}
+	claims, err := r.unsettled(ctx)
+	if err != nil {
+		return err
+	}
+	return r.recover(ctx, slices.DeleteFunc(claims, func(c ledger.Claim) bool { return r.claims[c.Key] != nil }))
+}
+
 // query asks a session what became of it.
 func (r *run) query(ctx context.Context, who turn, c *resume, total int64) (a mail.Answer, err error) {
 	err = r.patiently(ctx, who, func() error {

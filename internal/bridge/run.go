@@ -45,6 +45,7 @@ type run struct {
 	touched  bool               // something at the source is due, or was done, in this round
 	twins    bool               // messages without id were imported, and are to be deleted
 	panicked bool
+	unclear  bool // a claim may have been written, and is not in claims
 
 	hungry    bool          // the maildrop was left for want of memory
 	base      chan struct{} // a window of this round's own, while nobody uses it
@@ -78,7 +79,7 @@ type resume struct {
 	// process, and the answer is not known.
 	unsure bool
 	done   bool // Gmail has said that it has the message; settling it failed
-	taken  bool // some job of this pass has it
+	taken  bool // some job of this round has it
 	tries  int  // readings of the source for it in this pass
 }
 

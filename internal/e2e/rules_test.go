@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,22 +64,23 @@ func TestRulesOfTheCommandLine(t *testing.T) {
 }
 
 // labels gives the names of the labels of each message in Gmail.
-func (in *installation) labels() (all []string) {
-	names := map[string]string{}
+func (in *installation) labels() []string {
+	return slices.Sorted(maps.Values(in.labelled()))
+}
+
+// labelled gives them by the hash of the message.
+func (in *installation) labelled() map[string]string {
+	names, all := map[string]string{}, map[string]string{}
 	for name, id := range in.gmail.Labels(user) {
 		names[id] = name
 	}
 	for _, stored := range in.gmail.Messages(user) {
 		var labels []string
 		for _, id := range stored.Labels {
-			if names[id] != "" {
-				id = names[id]
-			}
-			labels = append(labels, id)
+			labels = append(labels, cmp.Or(names[id], id))
 		}
 		slices.Sort(labels)
-		all = append(all, strings.Join(labels, " "))
+		all[stored.SHA256] = strings.Join(labels, " ")
 	}
-	slices.Sort(all)
 	return all
 }
