@@ -46,8 +46,9 @@ var picture = []struct {
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/account", []string{"internal/vault", "internal/mail", "internal/id"}},
+	{"internal/rules/...", []string{"internal/rules", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/why", []string{"internal/account", "internal/audit", "internal/schedule", "internal/mail", "internal/id"}},
-	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/session", "internal/account", "internal/audit", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/session", "internal/account", "internal/audit", "internal/rules", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
 	{"migrations", nil},
 
 	// Leaves: values and the standard library.

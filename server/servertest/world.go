@@ -214,6 +214,8 @@ func (a *Accounts) Export(ctx context.Context, user id.User) (e account.Export, 
 			Username: m.Username, HasPassword: !m.Password.Empty(), Folders: m.Folders, Label: m.Label, AfterImport: m.AfterImport, History: m.History,
 			State: map[string]any{"phase": "idle"}, Messages: map[string]any{"imported": 7}})
 	}
+	e.Rules = append(e.Rules, account.HeldRule{ID: "1", Position: 1, Name: "no news", Plugin: "skip-domains", Config: []byte(`{"domains":["a.example"]}`), Mailboxes: []string{}})
+	e.Modules = append(e.Modules, account.HeldModule{Digest: "ab", Size: 7, Manifest: []byte(`{"name":"mine"}`)})
 	logins, _ := a.sessions.Sessions(ctx, user)
 	for _, l := range logins {
 		e.Logins = append(e.Logins, account.HeldLogin{ID: l.ID.String(), Client: l.Client, Created: l.Created, LastSeen: l.LastSeen})
