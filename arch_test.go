@@ -34,6 +34,7 @@ var picture = []struct {
 	// Adapters know the leaves and not each other; both sources go out through dial.
 	{"plugins/...", []string{"plugins/...", "internal/mail"}},
 	{"plugins/gate", nil}, // what stands before wazero trusts nobody's parser
+	{"plugins/wat", nil},
 	{"internal/discover", []string{"internal/dial", "internal/mail"}},
 	{"internal/probe", []string{"internal/source/...", "internal/discover", "internal/dial", "internal/account", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/source/...", []string{"internal/dial", "internal/vault", "internal/mail"}},
@@ -67,7 +68,7 @@ var picture = []struct {
 	{"internal/sim", []string{"..."}},
 	{"internal/hostile", []string{"..."}},
 	{"internal/testkit/...", []string{"..."}},
-	{"internal/tools/...", []string{"internal/config"}},
+	{"internal/tools/...", []string{"internal/config", "plugins/gate", "plugins/wat"}},
 }
 
 // homes is where a foreign module may be imported. More than one home needs a

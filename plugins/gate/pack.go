@@ -1,0 +1,36 @@
+package gate
+
+import "slices"
+
+// Pack gives a module with a manifest in it, in place of one that it may have:
+// what `plugin pack` and the build of the shipped rules write. It looks at
+// nothing but where sections begin; its error is a *Refusal.
+func Pack(wasm, manifest []byte) ([]byte, error) {
+	if len(manifest) > MaxManifest {
+		return nil, &Refusal{Code: TooLarge, Section: "custom", Function: -1, Offset: len(wasm), Help: "shorten its texts",
+			Text: "would have a manifest that is too long"}
+	}
+	const head = len("\x00asm\x01\x00\x00\x00")
+	if len(wasm) < head || string(wasm[:head]) != "\x00asm\x01\x00\x00\x00" {
+		return nil, &Refusal{Code: NotWasm, Function: -1, Help: helpBuild, Text: "is no WebAssembly module"}
+	}
+	c := &cursor{b: wasm, at: head, end: len(wasm), function: -1}
+	out := slices.Clone(wasm[:head])
+	for c.left() > 0 {
+		start := c.at
+		id := c.u8()
+		content := c.skip(int(c.u32()))
+		if !c.ok() {
+			return nil, c.refusal
+		}
+		if id == 0 {
+			in := &cursor{b: content, end: len(content), function: -1}
+			if string(in.skip(int(in.u32()))) == ManifestSection {
+				continue
+			}
+		}
+		out = append(out, wasm[start:c.at]...)
+	}
+	content := append(append([]byte{byte(len(ManifestSection))}, ManifestSection...), manifest...)
+	return append(appendU(append(out, 0), len(content)), content...), nil
+}

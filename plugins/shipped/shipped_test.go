@@ -1,0 +1,98 @@
+package shipped_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/smtp-sync/smtp-sync/plugins"
+	"github.com/smtp-sync/smtp-sync/plugins/filtertest"
+	"github.com/smtp-sync/smtp-sync/plugins/shipped"
+)
+
+func host(t testing.TB, o plugins.Options) *plugins.Host {
+	t.Helper()
+	h, err := plugins.New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close(context.Background()) })
+	return h
+}
+
+func wasm(t testing.TB, h *plugins.Host, r shipped.Rule) filtertest.Plugin {
+	t.Helper()
+	p, err := filtertest.Wasm(t.Context(), h, r.Wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// What ships is what is listed here; forms, documentation and tests name it.
+func TestTenRulesShip(t *testing.T) {
+	t.Parallel()
+	all := shipped.All()
+	if len(all) != 10 || len(cases) != 10 || len(twins) != 10 {
+		t.Fatalf("%d rules, %d tables, %d twins", len(all), len(cases), len(twins))
+	}
+	for _, r := range all {
+		if r.Name != r.Manifest.Name {
+			t.Errorf("%s calls itself %s", r.Name, r.Manifest.Name)
+		}
+		if len(r.Wasm) > 2048 {
+			t.Errorf("%s has %d octets, more than 2048", r.Name, len(r.Wasm))
+		}
+		if named, found := shipped.Named(r.Name); !found || named.Manifest != r.Manifest {
+			t.Errorf("%s is not found by its name", r.Name)
+		}
+		if r.Manifest.Description["en"] == "" || len(r.Manifest.Reasons) == 0 {
+			t.Errorf("%s does not say what it does and why", r.Name)
+		}
+		for _, s := range r.Manifest.Config {
+			if s.Title["en"] == "" {
+				t.Errorf("%s: its form has no words for %q", r.Name, s.Key)
+			}
+		}
+	}
+	if _, found := shipped.Named("no-such-rule"); found {
+		t.Error("a rule that is not there was found")
+	}
+}
+
+// The same table for the module on both engines and for its twin.
+func TestShippedRulesDoWhatTheyPromise(t *testing.T) {
+	t.Parallel()
+	compiler, interpreter := host(t, plugins.Options{}), host(t, plugins.Options{Interpreter: true})
+	for _, r := range shipped.All() {
+		for _, way := range []struct {
+			name   string
+			plugin filtertest.Plugin
+		}{{"compiler", wasm(t, compiler, r)}, {"interpreter", wasm(t, interpreter, r)}, {"native", filtertest.Native(r.Manifest, twins[r.Name])}} {
+			t.Run(r.Name+"/"+way.name, func(t *testing.T) { filtertest.Run(t, way.plugin, cases[r.Name]) })
+		}
+	}
+}
+
+func TestShippedRulesAgreeWithTheirTwins(t *testing.T) {
+	t.Parallel()
+	h := host(t, plugins.Options{})
+	for _, r := range shipped.All() {
+		t.Run(r.Name, func(t *testing.T) {
+			var settings []string
+			for _, c := range cases[r.Name] {
+				if c.Refused == 0 {
+					settings = append(settings, c.Settings)
+				}
+			}
+			settings = append(settings, more[r.Name]...)
+			filtertest.Agree(t, wasm(t, h, r), filtertest.Native(r.Manifest, twins[r.Name]), settings, 20261124, 1000)
+		})
+	}
+}
+
+// more are settings that fit what filtertest makes up.
+var more = map[string][]string{
+	"never-spam-from": {`{"domains":["example.org","example.com"]}`, `{"domains":["example.org"],"require_dmarc":false}`},
+	"size-limit":      {`{"limit":65536,"action":"label","label":"a/b"}`, `{"limit":0}`},
+	"subject-regex":   {`{"pattern":"build|gr","action":"label","label":"B"}`, `{"pattern":"^(hello|€)","action":"skip"}`},
+}
