@@ -20,7 +20,7 @@ var picture = []struct {
 }{
 	{".", []string{"internal/cli"}},
 	{"bench/...", []string{"..."}},
-	{"internal/cli", []string{"server", "server/api", "actors", "plugins", "internal/...", "migrations"}},
+	{"internal/cli", []string{"server", "server/api", "actors", "plugins/...", "internal/...", "migrations"}},
 	{"internal/demo/...", []string{"..."}},
 
 	{"server/...", []string{"server/...", "actors", "plugins", "internal/account", "internal/audit", "internal/schedule", "internal/session", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},

@@ -47,16 +47,21 @@ type Chain struct {
 
 // Decide gives the verdict of all rules on a message: what they decided
 // united, up to the first that skips, which then stands alone. A rule that
-// fails is left out. The error is why ctx ended, never a rule's; then nothing
-// is decided. Neither h nor anything of it is kept.
+// fails is left out, and where none skips the reason says so: failed, the class,
+// the plugin's name, with colons between. The error is why ctx ended, never a
+// rule's; then nothing is decided. Neither h nor anything of it is kept.
 func (c *Chain) Decide(ctx context.Context, h *mail.Header, ref mail.Ref) (mail.Verdict, error) {
 	facts := field.Of(h, ref, &c.Mailbox)
 	var v mail.Verdict
+	left := ""
 	for _, r := range c.Rules {
 		out, err := c.ask(ctx, r, facts)
 		if fault, ok := errors.AsType[*Fault](err); ok {
 			if c.Failed != nil {
 				c.Failed(ref, fault)
+			}
+			if left == "" {
+				left = fmt.Sprintf("%s:%s:%s", failed, fault.Class, fault.Plugin)
 			}
 			continue
 		}
@@ -64,11 +69,17 @@ func (c *Chain) Decide(ctx context.Context, h *mail.Header, ref mail.Ref) (mail.
 			return mail.Verdict{}, err
 		}
 		if out.unite(&v, r.Plugin.Manifest.Name); v.Skip {
-			break
+			return v, nil
 		}
+	}
+	if left != "" {
+		v.Reason = left
 	}
 	return v, nil
 }
+
+// failed begins the reason of a message that came past a rule which failed.
+const failed = "rule_failed"
 
 func (c *Chain) ask(ctx context.Context, r *Rule, facts *field.Facts) (Outcome, error) {
 	breakers, key := &r.Plugin.host.breakers, breakerKey{c.User, r.Plugin.Digest}

@@ -81,6 +81,12 @@ func (r *run) fetch(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 			r.unshelve()
 			continue
 		}
+		if jobs, err = r.screen(ctx, s, jobs); err != nil {
+			return err
+		}
+		if len(jobs) == 0 {
+			continue
+		}
 		granted, err := r.reserve(ctx, jobs)
 		if err != nil {
 			// What is on its way may give something back.

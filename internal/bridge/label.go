@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"slices"
+
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 )
 
 // names gives the labels of what is in a folder.
@@ -65,6 +67,21 @@ func (t *transfer) labelsFor(ctx context.Context) ([]string, error) {
 	if v.Important {
 		ids = append(ids, "IMPORTANT")
 	}
-	own, err := t.labelIDs(ctx, append(slices.Clone(t.names(t.job.ref.Folder)), v.Labels...))
+	own, err := t.labelIDs(ctx, append(slices.Clone(t.names(t.job.ref.Folder)), t.acceptable(ctx)...))
 	return append(ids, own...), err
+}
+
+// acceptable gives those labels of the rules that Gmail takes. Their names may
+// come from the header, so that whoever writes a mail chooses them: one that
+// Gmail does not take must not stop anything.
+func (t *transfer) acceptable(ctx context.Context) (names []string) {
+	for _, name := range t.verdict.Labels {
+		_, err := t.Gmail.Label(ctx, name)
+		if f, ok := mail.AsFault(err); ok && (f.Class == mail.Setup || f.Class == mail.Refused) {
+			t.verdict.Reason = rulesFailed + ":label"
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
 }

@@ -132,11 +132,16 @@ type Budget interface {
 }
 
 // Filter decides by the header alone and by what the listing said of the
-// message. It is asked once for each, before its claim, and answers within
-// milliseconds. It fails open: an error means that nothing was decided, and the
-// message is imported. Nil means import everything.
+// message. It may be used by many goroutines at once.
 type Filter interface {
+	// Decide is asked once for each message, before its claim, and answers within
+	// milliseconds. It keeps nothing of h. It fails open: an error means that
+	// nothing was decided, and the message is imported.
 	Decide(ctx context.Context, h *mail.Header, ref mail.Ref) (mail.Verdict, error)
+	// MaySkip reports whether a verdict may be to skip. Then the header of a
+	// message larger than the window is fetched first, and the rest only if it is
+	// wanted.
+	MaySkip() bool
 }
 
 // Limits of a pass.

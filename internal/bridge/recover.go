@@ -41,7 +41,7 @@ func (r *run) recover(ctx context.Context, claims []ledger.Claim) error {
 			r.claims[c.Key] = left
 			continue
 		case a.Done:
-			o.Status, o.Reason = mail.Imported, ""
+			o.Status, o.Reason = mail.Imported, c.Verdict.Reason
 		case !a.Gone:
 			left.stored = a.Stored
 			r.claims[c.Key] = left

@@ -36,6 +36,8 @@ type run struct {
 	hold     time.Time
 	inexact  bool // this source announces sizes that are not lengths
 
+	rules rulings
+
 	suspects map[mail.Key]int64 // messages at which the connection broke, and after how many octets
 	guilty   []*job             // at the same octet again
 	refusals int                // by Gmail's rate limits, in a row
@@ -106,6 +108,7 @@ func newRun(p Pass) *run {
 		slots:    NewGate(inFlight, 0),
 		scopes:   make(map[scope]bool),
 		claims:   make(map[ledger.Key]*resume),
+		rules:    rulings{said: make(map[ledger.Key]mail.Verdict), screened: make(map[mail.Key]bool)},
 		outcome:  make(map[mail.Key]mail.Status),
 		suspects: make(map[mail.Key]int64),
 	}
@@ -185,6 +188,7 @@ func (r *run) tell(e Event) {
 func (r *run) end(j *job, k ledger.Key, o ledger.Outcome) {
 	r.mu.Lock()
 	r.known.set(k, ledger.StateOf(o.Status))
+	delete(r.rules.said, k)
 	r.outcome[j.id] = o.Status
 	used := int64(-1)
 	if o.Status == mail.Imported {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +20,7 @@ type transfer struct {
 	key     ledger.Key
 	domain  string
 	verdict mail.Verdict
+	header  *mail.Header // as long as its window is held
 	date    time.Time
 	dated   bool
 	strong  bool    // the header says which message it is
@@ -97,28 +97,11 @@ func (r *run) carry(ctx context.Context, cancel context.CancelCauseFunc, s *sess
 }
 
 func (r *run) newTransfer(s *session, j *job, h *mail.Header) *transfer {
-	t := &transfer{run: r, job: j, session: s, turn: turn{history: j.history}, key: ledger.Key{ID: j.id, Content: r.Keys.Content(h)}}
+	t := &transfer{run: r, job: j, session: s, turn: turn{history: j.history}, key: ledger.Key{ID: j.id, Content: r.Keys.Content(h)}, header: h}
 	t.domain, _ = h.SenderDomain()
 	t.date, t.dated = h.Date()
 	t.strong = h.Get("Message-ID") != "" || h.Get("Received") != ""
-	if r.Filter == nil {
-		return t
-	}
-	v, err := r.Filter.Decide(context.Background(), h, j.ref)
-	if err == nil { // fail open: a broken rule loses no mail
-		t.verdict = v
-	}
-	t.verdict.Skip = t.verdict.Skip && !t.wanted()
 	return t
-}
-
-// wanted reports a message that its user wants, whatever a rule says.
-func (t *transfer) wanted() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.ContainsFunc(t.known.find(t.key.ID), func(e *ledger.Entry) bool {
-		return e.Wanted && (e.Content == t.key.Content || e.Content == unseen)
-	})
 }
 
 // run1 does the whole of one message: window is what has been read, rest what
@@ -127,13 +110,18 @@ func (t *transfer) run1(ctx context.Context, window []byte, rest io.Reader) erro
 	if done, err := t.identify(ctx); done || err != nil {
 		return err
 	}
+	if t.up == nil {
+		if err := t.decide(ctx); err != nil {
+			return err
+		}
+		if t.verdict.Skip {
+			return t.skip(ctx)
+		}
+	}
 	if t.size > maxMessage || rest != nil && t.size < 0 && t.job.ref.Size > maxMessage+maxMessage/16 {
 		return t.refuse(ctx, "too_large")
 	}
 	if t.up == nil {
-		if t.verdict.Skip {
-			return t.record(ctx, t.job, t.key, t.outcome(mail.Skipped, t.verdict.Reason))
-		}
 		if err := t.claim(ctx); err != nil {
 			return err
 		}
@@ -237,7 +225,7 @@ func (t *transfer) later(ctx context.Context, f *mail.Fault) error {
 
 // committed settles, and queues the message for the source policy.
 func (t *transfer) committed(ctx context.Context) error {
-	if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, "")); err != nil {
+	if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, t.verdict.Reason)); err != nil {
 		return err
 	}
 	t.gate.succeeded()

@@ -36,7 +36,7 @@ type world struct {
 func newWorld(t testing.TB, kind kind, raws ...string) *world {
 	w := &world{
 		t: t, box: id.New[id.Mailbox](), memory: ledger.NewMemory(),
-		drop: &maildrop{kind: kind, validity: 7}, gmail: &fakeGmail{sessions: map[string]*upload{}, copies: map[string]int{}},
+		drop: &maildrop{kind: kind, validity: 7}, gmail: &fakeGmail{sessions: map[string]*upload{}, copies: map[string]int{}, labels: map[string][]string{}},
 	}
 	for _, raw := range raws {
 		w.drop.add(raw)
@@ -153,6 +153,8 @@ type maildrop struct {
 	lie      int64                          // added to announced sizes
 	announce func(size int64) int64         // nil: the truth
 	cut      func(ref mail.Ref) (int, bool) // breaks the connection after so many octets
+	read     atomic.Int64                   // octets of messages that were taken
+	headers  atomic.Int64                   // header sections that were asked for by themselves
 }
 
 type fakeMail struct {
@@ -248,6 +250,7 @@ func (s *fakeSource) Header(_ context.Context, ref mail.Ref) (*mail.Header, erro
 	if s.l.dead.Load() || m == nil {
 		return nil, &mail.Fault{Class: mail.Undelivered, Code: "source_gone"}
 	}
+	s.d.headers.Add(1)
 	section := m.raw[:mail.HeaderEnd([]byte(m.raw))]
 	h := mail.ParseHeader([]byte(section[:min(len(section), mail.MaxHeader)]))
 	if len(section) > mail.MaxHeader {
@@ -282,7 +285,7 @@ func (s *fakeSource) Fetch(_ context.Context, refs []mail.Ref) iter.Seq2[*mail.I
 					body = io.MultiReader(strings.NewReader(m.raw[:n]), failing{io.ErrUnexpectedEOF})
 				}
 			}
-			in.Body = body
+			in.Body = &taken{body, &s.d.read}
 			if !yield(in, nil) {
 				return
 			}
@@ -292,6 +295,18 @@ func (s *fakeSource) Fetch(_ context.Context, refs []mail.Ref) iter.Seq2[*mail.I
 			}
 		}
 	}
+}
+
+// taken counts what is read.
+type taken struct {
+	io.Reader
+	octets *atomic.Int64
+}
+
+func (r *taken) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.octets.Add(int64(n))
+	return n, err
 }
 
 type failing struct{ err error }
@@ -344,6 +359,7 @@ type fakeGmail struct {
 	mu       sync.Mutex
 	sessions map[string]*upload
 	copies   map[string]int
+	labels   map[string][]string // of the last copy
 	// lose decides whether the answer to a request is lost, before or after
 	// it took effect.
 	lose func() (before, after bool)
@@ -354,6 +370,7 @@ type fakeGmail struct {
 }
 
 type upload struct {
+	labels     []string
 	stored     []byte
 	done, gone bool
 }
@@ -376,7 +393,7 @@ func (g *fakeGmail) Open(_ context.Context, u mail.Upload) (vault.Secret, error)
 		return vault.Secret{}, &mail.Fault{Class: mail.Transient, Code: "unavailable", Text: "503"}
 	}
 	name := fmt.Sprint("session-", len(g.sessions))
-	g.sessions[name] = &upload{}
+	g.sessions[name] = &upload{labels: u.LabelIDs}
 	return vault.NewSecret(name), nil
 }
 
@@ -404,6 +421,7 @@ func (g *fakeGmail) Put(_ context.Context, s vault.Secret, c mail.Chunk) (mail.A
 	if bodyErr == nil && int64(len(u.stored)) == c.Total {
 		u.done = true
 		g.copies[string(u.stored)]++
+		g.labels[string(u.stored)] = u.labels
 		if g.expireOnCommit {
 			u.gone, after = true, true
 		}

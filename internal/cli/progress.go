@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,11 +27,12 @@ type progress struct {
 	ended int
 	said  time.Time
 
-	doubtful int // that became so in this pass
+	doubtful int             // that became so in this pass
+	past     map[string]bool // reasons of messages that came past a rule, said once each
 }
 
 func newProgress(w io.Writer) *progress {
-	p := &progress{w: w}
+	p := &progress{w: w, past: map[string]bool{}}
 	if telemetry.Terminal(w) {
 		p.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(64))
 	}
@@ -58,6 +60,9 @@ func (p *progress) event(e bridge.Event) {
 		}
 		if e.Status != mail.Imported {
 			p.line("%s: %s%s, from %s, %d octets", e.Ref, e.Status, reason(e.Reason), e.Domain, e.Size)
+		} else if strings.HasPrefix(e.Reason, "rule_failed") && !p.past[e.Reason] {
+			p.past[e.Reason] = true
+			p.line("%s: imported, and a rule was left out%s: mend it or leave it away; what else comes so is not listed", e.Ref, reason(e.Reason))
 		}
 	}
 }

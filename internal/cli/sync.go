@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
@@ -34,8 +36,12 @@ type syncCmd struct {
 }
 
 // Run does one pass over one mailbox.
-func (s *syncCmd) Run(a *app) error {
+func (s *syncCmd) Run(a *app, written *kong.Context) error {
 	m, err := s.mailbox()
+	if err != nil {
+		return err
+	}
+	named, err := s.pluginFlags(written)
 	if err != nil {
 		return err
 	}
@@ -43,6 +49,11 @@ func (s *syncCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	chain, closing, err := rules(a.ctx, cfg, named)
+	if err != nil {
+		return err
+	}
+	defer closing()
 	p, err := a.open(cfg, exclusive)
 	if err != nil {
 		return err
@@ -57,6 +68,10 @@ func (s *syncCmd) Run(a *app) error {
 		return err
 	}
 	pass.Parallel = s.Parallel
+	if chain != nil {
+		chain.Mailbox.Name = m.Name
+		pass.Filter = chain
+	}
 	watch := newProgress(a.stderr)
 	pass.Progress = watch.event
 
@@ -84,7 +99,7 @@ func left(r bridge.Report, doubtful int, err error) error {
 		return fmt.Errorf("%w (come back at %s)", err, f.Until.UTC().Format(time.RFC3339))
 	}
 	if f, ok := mail.AsFault(err); ok && f.Code == "grant_scope_labels" {
-		return fmt.Errorf("--label: %w (run smtp-sync login --labels)", err)
+		return fmt.Errorf("--label or --plugin: %w (run smtp-sync login --labels)", err)
 	}
 	if c := mail.ClassOf(err); err != nil && (c == mail.Grant || c == mail.Revoked) {
 		return fmt.Errorf("%w (run smtp-sync login, or give a new --google-refresh-token-file)", err)
@@ -144,8 +159,6 @@ func (s *syncCmd) mailbox() (m account.Mailbox, err error) {
 		return m, err
 	}
 	switch {
-	case len(s.Plugin)+len(s.Set) > 0:
-		return usage("--plugin: rules are not part of this release: leave it out")
 	case m.Protocol == "pop3" && len(s.Folder) > 0:
 		return usage("--folder: POP3 has no folders: leave it out or use imaps://")
 	case m.Protocol == "pop3" && s.AfterImport == "seen":

@@ -15,7 +15,7 @@ const (
 // claim and never computed twice.
 type Verdict struct {
 	Skip   bool     `json:"skip,omitempty"`
-	Reason string   `json:"reason,omitempty"` // code of the rule's reason
+	Reason string   `json:"reason,omitempty"` // "plugin/7", or "rule_failed:class:plugin": shown in the audit
 	Labels []string `json:"labels,omitempty"` // names to add
 	// Flags that change the import.
 	Archive   bool `json:"archive,omitempty"`

@@ -166,3 +166,43 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestTextsBecomeValuesOfTheirTypes(t *testing.T) {
+	t.Parallel()
+	m, err := manifest.Parse([]byte(`{"abi":"smtpsync_v1","name":"n","version":"1.0.0","title":{"en":"t"},"config":[
+		{"key":"domains","type":"domain-list"},{"key":"people","type":"address-list"},{"key":"on","type":"bool"},
+		{"key":"most","type":"int"},{"key":"size","type":"bytes-size"},{"key":"text","type":"text"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		pairs []string
+		want  string // the values, or the fault
+	}{
+		{nil, `{}`},
+		{[]string{"domains=a.example, b.example", "domains=c.example", "people=x@a.example"}, `{"domains":["a.example","b.example","c.example"],"people":["x@a.example"]}`},
+		{[]string{"on=true", "most=-3", "size=25MB"}, `{"most":-3,"on":true,"size":"25MB"}`},
+		{[]string{"text=a=b, c", "size=1000"}, `{"size":"1000","text":"a=b, c"}`},
+		{[]string{"domains="}, `{"domains":null}`},
+		{[]string{"text="}, `{"text":""}`},
+		{[]string{"domains"}, `config: has "domains": write key=value`},
+		{[]string{"=a"}, `config: has "=a": write key=value`},
+		{[]string{"text=a", "text=b"}, `config."text": comes twice: give it once`},
+		{[]string{"on=maybe"}, `config.on: is neither: use true or false`},
+		{[]string{"most=1.5"}, `config.most: is none: use a whole number`},
+		{[]string{`on=true}`}, `config.on: is neither: use true or false`},
+		{[]string{"other=1"}, `config."other": is no setting of this plugin: leave it out`},
+	} {
+		values, err := m.FromText(c.pairs)
+		if err == nil {
+			_, err = m.Resolve(values)
+		}
+		got := string(values)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%q: %s, want %s", c.pairs, got, c.want)
+		}
+	}
+}

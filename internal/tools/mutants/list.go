@@ -103,11 +103,8 @@ var onceMutants = []mutant{
 	},
 	{
 		name: "verdict-again", why: "rules are asked again for a claimed message",
-		edits: []edit{
-			{"internal/bridge/transfer.go", "if t.up == nil {\n\t\tif t.verdict.Skip {", "if t.up == nil || t.verdict.Skip {\n\t\tif t.verdict.Skip {"},
-			{"internal/bridge/transfer.go", "t.up, t.key, t.verdict = c, c.Key, c.Verdict", "t.up, t.key = c, c.Key"},
-		},
-		pkg: bridge, run: "Verdict",
+		edits: in("internal/bridge/transfer.go", "if t.up == nil {\n\t\tif err := t.decide", "if true {\n\t\tif err := t.decide"),
+		pkg:   bridge, run: "Verdict",
 	},
 	// Those that the simulation must find by itself.
 	{
