@@ -21,6 +21,9 @@ var bodies = map[string]string{
 	"testMailbox":   newMailbox,
 	"patchMailbox":  `{"name":"x"}`,
 	"estimate":      `{"history":"all"}`,
+	"tryPlugin":     `{"header":"From: a@b.example"}`,
+	"createRule":    `{"name":"n","plugin":"label-by-list-id"}`,
+	"replaceRule":   `{"name":"n","plugin":"label-by-list-id"}`,
 }
 
 const newMailbox = `{"name":"Old","protocol":"imap","host":"imap.example.com","port":993,"security":"tls","username":"me","password":"sesame","history":"all"}`

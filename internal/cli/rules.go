@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +12,24 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/smtp-sync/smtp-sync/internal/config"
+	"github.com/smtp-sync/smtp-sync/internal/rulebook"
 	"github.com/smtp-sync/smtp-sync/plugins"
 	"github.com/smtp-sync/smtp-sync/plugins/field"
 	"github.com/smtp-sync/smtp-sync/plugins/gate"
 )
+
+// openRules makes the rules of the service's users ready. Plugins run in this
+// process. That of a stranger must not: it is one mistake of a compiler away from
+// everybody's passwords. So where anybody may sign up, nobody's are taken.
+func (p *parts) openRules(ctx context.Context) (closing func(), err error) {
+	ctx = context.WithoutCancel(ctx)
+	host, err := plugins.New(ctx, plugins.Options{Interpreter: p.cfg.PluginEngine == "interpreter"})
+	if err != nil {
+		return nil, err
+	}
+	p.rules = rulebook.New(p.store, host, cmp.Or(p.cfg.Signup, "first") != "open")
+	return func() { _ = host.Close(ctx) }, nil
+}
 
 // pluginFlag is one --plugin with the --set that follow it.
 type pluginFlag struct {

@@ -55,6 +55,18 @@ var verdicts = map[string]uint64{
 	"read": Read, "never_spam": NeverSpam, "spam": Spam,
 }
 
+// Verdicts names the bits of a verdict, the lowest first.
+func Verdicts(bits uint64) (names []string) {
+	for bit := Skip; bit <= Spam; bit <<= 1 {
+		for name, b := range verdicts {
+			if b == bit && bits&bit != 0 {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 // Manifest is what the document says.
 type Manifest struct {
 	ABI         string            `json:"abi"`
