@@ -175,7 +175,7 @@ func placeOf(r *gate.Refusal) string {
 
 func plugin(p rulebook.Plugin) api.Plugin {
 	m := p.Manifest
-	out := api.Plugin{ID: p.ID, Name: m.Name, Shipped: p.Shipped, Size: p.Size, AddedAt: p.Added.UTC(), Manifest: api.Manifest{
+	out := api.Plugin{ID: p.ID, Name: m.Name, Shipped: p.Shipped, Size: int64(p.Size), AddedAt: p.Added.UTC(), Manifest: api.Manifest{
 		ABI: m.ABI, Name: m.Name, Version: m.Version, Title: texts(m.Title), Description: texts(m.Description),
 		Needs:  api.Needs{Fields: list(m.Needs.Fields), Headers: list(m.Needs.Headers), Verdicts: list(m.Needs.Verdicts), Labels: m.Needs.Labels},
 		Config: []api.Setting{}, Reasons: texts(m.Reasons), Limits: api.Limits{MemoryPages: int(m.Limits.MemoryPages), Fuel: m.Limits.Fuel},
@@ -200,6 +200,6 @@ func texts[M ~map[string]string](m M) map[string]string {
 func list(l []string) []string { return append([]string{}, l...) }
 
 func gateReport(r gate.Report) api.GateReport {
-	return api.GateReport{Octets: r.Octets, Functions: r.Functions, Imports: list(r.Imports), Exports: list(r.Exports), Pages: r.Pages,
-		LargestBody: r.Largest, Blocks: r.Blocks, Effort: r.Effort, Table: r.Table}
+	return api.GateReport{Octets: int64(r.Octets), Functions: int64(r.Functions), Imports: list(r.Imports), Exports: list(r.Exports), Pages: r.Pages,
+		LargestBody: r.Largest, Blocks: r.Blocks, Effort: int64(r.Effort), Table: r.Table}
 }

@@ -39,6 +39,7 @@ type route struct {
 	replay  func(*call, session.Answer) error
 	endless bool   // it goes on until its client leaves
 	octets  string // the body is no JSON: its content type
+	file    bool   // the form of a page brings one
 	page    bool   // for a browser: errors are pages, forms carry the CSRF token
 }
 

@@ -47,7 +47,7 @@ func TestTheShippedRulesAreListedAndTried(t *testing.T) {
 		named[p.Name] = p
 	}
 	for _, r := range shipped.All() {
-		if p := named[r.Name]; p.ID != r.Name || !p.Shipped || p.Manifest.Title["en"] == "" || p.Size != len(r.Wasm) {
+		if p := named[r.Name]; p.ID != r.Name || !p.Shipped || p.Manifest.Title["en"] == "" || p.Size != int64(len(r.Wasm)) {
 			t.Errorf("%s: %+v", r.Name, p)
 		}
 	}
@@ -86,7 +86,7 @@ func TestAModuleIsUploadedUsedAndDeleted(t *testing.T) {
 	a := w.upload(t, program, wasm, field{"Idempotency-Key", "1"})
 	want(t, a, 201)
 	made := read[api.PluginMade](t, a)
-	if made.ID != rules.Sum(wasm).String() || made.Shipped || made.Manifest.Name != "skip-domains" || made.Report.Octets != len(wasm) || made.Report.Functions == 0 || len(made.Report.Exports) == 0 {
+	if made.ID != rules.Sum(wasm).String() || made.Shipped || made.Manifest.Name != "skip-domains" || made.Report.Octets != int64(len(wasm)) || made.Report.Functions == 0 || len(made.Report.Exports) == 0 {
 		t.Errorf("made %+v", made)
 	}
 	again := w.upload(t, program, wasm, field{"Idempotency-Key", "1"})

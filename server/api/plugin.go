@@ -7,7 +7,7 @@ type Plugin struct {
 	ID       string    `json:"id"`
 	Name     string    `json:"name"`
 	Shipped  bool      `json:"shipped" doc:"It comes with the program; otherwise you have uploaded it."`
-	Size     int       `json:"size" doc:"Octets of the module."`
+	Size     int64     `json:"size" doc:"Octets of the module."`
 	AddedAt  time.Time `json:"added_at,omitzero"`
 	Manifest Manifest  `json:"manifest"`
 }
@@ -66,14 +66,14 @@ type Limits struct {
 
 // GateReport is what the gate found in a module that it let through.
 type GateReport struct {
-	Octets      int      `json:"octets"`
-	Functions   int      `json:"functions"`
+	Octets      int64    `json:"octets"`
+	Functions   int64    `json:"functions"`
 	Imports     []string `json:"imports"`
 	Exports     []string `json:"exports" doc:"Functions of the ABI that it has."`
 	Pages       int      `json:"pages" doc:"Of 64 KiB: memory at the start."`
 	LargestBody int      `json:"largest_body" doc:"Octets of the largest function."`
 	Blocks      int      `json:"blocks" doc:"Of the function that has most."`
-	Effort      int      `json:"effort" doc:"What compiling costs: at most 20000000."`
+	Effort      int64    `json:"effort" doc:"What compiling costs: at most 20000000."`
 	Table       int      `json:"table_entries"`
 }
 
