@@ -232,7 +232,15 @@ func (s *Service) takeForm(c *call, v ruleForm, as id.Rule) error {
 	if err != nil {
 		return s.wrongRule(c, v, err, chosen)
 	}
-	return c.lead("/rules#rule-" + r.ID.String())
+	page := "/rules#rule-" + r.ID.String()
+	lacks, err := s.lacksLabels(c)
+	if err != nil {
+		return err
+	}
+	if lacks {
+		page = grantPath("/rules", true)
+	}
+	return c.lead(page)
 }
 
 // wrongRule shows the form again, with what is wrong in it.

@@ -21,6 +21,7 @@ type rulesView struct {
 	Own     []pluginCard
 	Uploads bool
 	Full    bool // there is no room for one more
+	Lacks   bool // a rule wants labels, and Google does not allow them
 	Wrong   wrongs
 	Taken   *takenView
 }
@@ -150,6 +151,9 @@ func (s *Service) answerRules(c *call, status int, v rulesView) error {
 			card.Fault = sentence(plugins.Class(r.Runs.LastFailure).Text())
 		}
 		v.Rules = append(v.Rules, card)
+	}
+	if v.Lacks, err = s.lacksLabels(c); err != nil {
+		return err
 	}
 	v.Uploads, v.Full = s.o.Rules.Uploads(), len(all) >= rules.Max
 	return c.showAs(status, "rules", text.T("rules.title"), v)

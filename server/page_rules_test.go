@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/rulebook"
 	"github.com/smtp-sync/smtp-sync/internal/rules"
 	"github.com/smtp-sync/smtp-sync/internal/session"
@@ -179,4 +182,42 @@ func TestWhatAPluginCallsItselfIsText(t *testing.T) {
 	a := w.submit(t, browser, "/rules/new?plugin="+m.Digest.String(), url.Values{"name": {evil}, "c-mode": {evil + "x"}, "step": {"save"}})
 	want(t, a, 422)
 	sound(t, "the form", a.body)
+}
+
+func TestTheAuditSaysInWordsWhatARuleDid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user, browser, _ := w.person(t, "owner")
+	box := w.Mailbox(t, user, "old")
+	for _, reason := range []string{"skip-domains/1", "mine/7", "rule_failed:trap:<b>evil", "rule_failed", "rule_failed:label"} {
+		w.Books.Append(user, audit.Entry{Mailbox: box.ID, Domain: "a.example", Status: mail.Skipped, Reason: reason})
+	}
+	a := w.do(t, browser, "GET", "/audit", "")
+	want(t, a, 200)
+	sound(t, "/audit", a.body)
+	says(t, a, "the sender's domain is on your list", "mine/7", "<b>evil stopped with an error of its own", "no rule could be asked", "does not take the label", "Import after all")
+	if strings.Contains(string(a.body), "<b>evil") {
+		t.Error("the name of a plugin is markup")
+	}
+}
+
+func TestARuleThatLabelsAsksForThePermission(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user, browser, _ := w.person(t, "owner")
+	made := url.Values{"name": {"Lists"}, "step": {"save"}, "for": {"all"}, "enabled": {"1"}}
+	a := w.submit(t, browser, "/rules/new?plugin=label-by-list-id", made)
+	if to := a.Header.Get("Location"); a.StatusCode != 303 || !strings.Contains(to, "/auth/google/grant") || !strings.Contains(to, "labels=1") {
+		t.Errorf("%d %s", a.StatusCode, to)
+	}
+	says(t, w.do(t, browser, "GET", "/rules", ""), "A rule puts labels on mail")
+	says(t, w.do(t, browser, "GET", "/auth/google/grant", ""), "Manage labels.")
+	w.grant(t, user, oauth.ScopeInsert, oauth.ScopeLabels)
+	if a := w.do(t, browser, "GET", "/rules", ""); strings.Contains(string(a.body), "A rule puts labels on mail") {
+		t.Error("it is allowed, and asked for again")
+	}
+	made.Set("name", "Lists again")
+	if to := w.submit(t, browser, "/rules/new?plugin=label-by-list-id", made).Header.Get("Location"); !strings.Contains(to, "/rules#rule-") {
+		t.Errorf("goes on to %s", to)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -166,17 +165,7 @@ func TestAModuleOf10MBIsTooLargeAndOtherBodiesStaySmall(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header.Set("Content-Type", "application/wasm")
-		r.Header.Set("Expect", "100-continue")
-		res, err := client.Do(signed(r, program))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answered{res, b}
+		return large(t, signed(r, program))
 	}
 	wantProblem(t, send("/api/v1/plugins", 10<<20), 413, "body_too_large", "")
 	wantProblem(t, send("/api/v1/plugins?x", 10<<20), 413, "body_too_large", "")

@@ -2,6 +2,7 @@ package rulebook
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
@@ -123,6 +124,18 @@ func (b *Book) Module(ctx context.Context, user id.User, name string) ([]byte, e
 	}
 	m, err := b.store.Module(ctx, user, d)
 	return m.Wasm, err
+}
+
+// Reason gives the words of a shipped plugin for a reason such as
+// "skip-domains/1".
+func Reason(reason string) (said string, ok bool) {
+	name, number, _ := strings.Cut(reason, "/")
+	r, found := shipped.Named(name)
+	if !found {
+		return "", false
+	}
+	said, ok = r.Manifest.Reasons[number]
+	return said, ok
 }
 
 // Remove forgets a plugin that the user has uploaded and no rule uses.
