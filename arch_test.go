@@ -23,7 +23,7 @@ var picture = []struct {
 	{"internal/cli", []string{"server", "server/api", "actors", "plugins/...", "internal/...", "migrations"}},
 	{"internal/demo/...", []string{"..."}},
 
-	{"server/...", []string{"server/...", "actors", "plugins", "internal/account", "internal/audit", "internal/schedule", "internal/session", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
+	{"server/...", []string{"server/...", "actors", "plugins", "plugins/gate", "plugins/manifest", "internal/account", "internal/audit", "internal/rules", "internal/rulebook", "internal/schedule", "internal/session", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
 	{"actors", []string{"actors/kit", "actors/wheel", "actors/admit", "internal/bridge", "internal/schedule", "internal/session", "internal/account", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
 	{"actors/kit", nil},
 	{"actors/wheel", []string{"internal/schedule", "internal/id"}},
@@ -47,8 +47,10 @@ var picture = []struct {
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/account", []string{"internal/vault", "internal/mail", "internal/id"}},
+	{"internal/rules/...", []string{"internal/rules", "internal/account", "internal/mail", "internal/id"}},
+	{"internal/rulebook", []string{"plugins/...", "internal/rules", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/why", []string{"internal/account", "internal/audit", "internal/schedule", "internal/mail", "internal/id"}},
-	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/session", "internal/account", "internal/audit", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/session", "internal/account", "internal/audit", "internal/rules", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
 	{"migrations", nil},
 
 	// Leaves: values and the standard library.
@@ -75,6 +77,7 @@ var picture = []struct {
 var homes = map[string][]string{
 	"github.com/asynkron/protoactor-go":       {"actors/..."},
 	"github.com/gofiber/fiber/v2":             {"server/..."},
+	"github.com/valyala/fasthttp":             {"server"}, // Fiber's server: its limit of a body by route
 	"github.com/tetratelabs/wazero":           {"plugins/..."},
 	"github.com/ncruces/go-sqlite3":           {"internal/store/sqlite/..."},
 	"github.com/pressly/goose/v3":             {"internal/store/..."},
@@ -96,7 +99,7 @@ var homes = map[string][]string{
 	"golang.org/x/sync/semaphore":             {"internal/bridge", "actors"},
 	"golang.org/x/sync/singleflight":          {"internal/oauth", "internal/gmail"}, // one refresh at a time, on both sides of the token
 	"golang.org/x/crypto/xts":                 {"internal/store/sqlite/..."},        // page encryption
-	"golang.org/x/sys":                        {"internal/cli", "internal/store/...", "internal/vault", "bench/..."},
+	"golang.org/x/sys":                        {"internal/cli", "internal/store/...", "internal/vault", "plugins", "bench/..."},
 	"github.com/prometheus/client_golang":     {"internal/telemetry"},
 	"github.com/getkin/kin-openapi":           {"server/..."},   // tests only
 	"github.com/chromedp/chromedp":            {"internal/e2e"}, // tests only: a real browser

@@ -41,8 +41,14 @@ type Chain struct {
 	User    string // whose breakers they are
 	Mailbox field.Mailbox
 	Rules   []*Rule
+	// Missing is why a rule of the user's is not among Rules; nil: none is missing.
+	// The reason of each message says so.
+	Missing *Fault
 	// Failed is told of each rule that was left out for a message; nil: nobody.
 	Failed func(ref mail.Ref, f *Fault)
+	// Asked is told of each rule that was asked, by its place in Rules, and how it
+	// failed, if it did; nil: nobody.
+	Asked func(rule int, f *Fault)
 }
 
 // Decide gives the verdict of all rules on a message: what they decided
@@ -54,14 +60,20 @@ func (c *Chain) Decide(ctx context.Context, h *mail.Header, ref mail.Ref) (mail.
 	facts := field.Of(h, ref, &c.Mailbox)
 	var v mail.Verdict
 	left := ""
-	for _, r := range c.Rules {
+	if c.Missing != nil {
+		left = c.Missing.reason()
+	}
+	for i, r := range c.Rules {
 		out, err := c.ask(ctx, r, facts)
+		if fault, ok := errors.AsType[*Fault](err); c.Asked != nil && (ok || err == nil) {
+			c.Asked(i, fault)
+		}
 		if fault, ok := errors.AsType[*Fault](err); ok {
 			if c.Failed != nil {
 				c.Failed(ref, fault)
 			}
 			if left == "" {
-				left = fmt.Sprintf("%s:%s:%s", failed, fault.Class, fault.Plugin)
+				left = fault.reason()
 			}
 			continue
 		}
@@ -78,8 +90,8 @@ func (c *Chain) Decide(ctx context.Context, h *mail.Header, ref mail.Ref) (mail.
 	return v, nil
 }
 
-// failed begins the reason of a message that came past a rule which failed.
-const failed = "rule_failed"
+// reason is that of a message that came past a rule which failed.
+func (f *Fault) reason() string { return fmt.Sprintf("rule_failed:%s:%s", f.Class, f.Plugin) }
 
 func (c *Chain) ask(ctx context.Context, r *Rule, facts *field.Facts) (Outcome, error) {
 	breakers, key := &r.Plugin.host.breakers, breakerKey{c.User, r.Plugin.Digest}
@@ -87,7 +99,8 @@ func (c *Chain) ask(ctx context.Context, r *Rule, facts *field.Facts) (Outcome, 
 		return Outcome{}, r.Plugin.fault(Off)
 	}
 	out, err := r.Run(ctx, facts)
-	if _, failed := errors.AsType[*Fault](err); failed || err == nil {
+	fault, failed := errors.AsType[*Fault](err)
+	if err == nil || failed && fault.Class != Away {
 		breakers.note(key, failed)
 	} else {
 		breakers.unasked(key)

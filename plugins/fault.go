@@ -16,7 +16,10 @@ const (
 	Instantiate Class = "instantiate"  // no instance could be made
 	Compile     Class = "compile"      // wazero does not take it: its types are wrong
 	BadConfig   Class = "config"       // configure_v1 refused the settings
+	Died        Class = "worker_died"  // it ended or held up the process in which it ran
+	Away        Class = "worker_away"  // that process is being started again: not the plugin's fault
 	Off         Class = "switched_off" // it failed too often and rests
+	NotHere     Class = "not_run_here" // it was uploaded, and this service runs its own alone
 )
 
 // Digest names a plugin: SHA-256 of the file.
@@ -36,7 +39,7 @@ type Fault struct {
 }
 
 func (f *Fault) Error() string {
-	s := fmt.Sprintf("plugin %s (%.8s): %s", f.Plugin, f.Digest, f.Class.text())
+	s := fmt.Sprintf("plugin %s (%.8s): %s", f.Plugin, f.Digest, f.Class.Text())
 	if f.Class == BadConfig {
 		s += fmt.Sprintf(" (number %d)", f.Number)
 	}
@@ -46,8 +49,8 @@ func (f *Fault) Error() string {
 	return s
 }
 
-// text says what happened and what to do about it.
-func (c Class) text() string {
+// Text says what happened and what to do about it: it follows a name.
+func (c Class) Text() string {
 	switch c {
 	case OutOfFuel:
 		return "took more fuel than it may: make it do less for each message"
@@ -61,6 +64,12 @@ func (c Class) text() string {
 		return "does not compile: build it again with a current compiler"
 	case BadConfig:
 		return "does not take these settings: change them"
+	case Died:
+		return "ended or held up the process in which it ran: its author has to mend it"
+	case Away:
+		return "cannot be asked for the moment: the process in which it runs is starting again"
+	case NotHere:
+		return "is not run here: this service runs the rules it comes with, and no others"
 	case Off:
 		return "failed too often and is switched off for a while"
 	}

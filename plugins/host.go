@@ -18,6 +18,13 @@ type Options struct {
 	Interpreter bool // run plugins without machine code: slower, for systems that allow none
 	Slots       int  // calls at once; 0: one less than processors, at least one
 	Snapshots   int  // octets that snapshots may take; 0: 64 MiB
+	// Worker is a command, path and arguments, whose process calls Serve with its
+	// standard input and output; nil: plugins run in this one. It is for modules of
+	// strangers, who must not be one mistake of a compiler away from what this
+	// process holds. It gets no environment.
+	Worker []string
+	// Trusted are modules that run in this process all the same; nil: none.
+	Trusted func(Digest) bool
 }
 
 // features are those of WebAssembly that the gate lets through; wazero refuses
@@ -32,6 +39,8 @@ type Host struct {
 	slots    chan struct{}
 	cache    *snapshots
 	breakers breakers
+	worker   *worker           // nil: plugins run here
+	trusted  func(Digest) bool // although there is a worker
 
 	mu      sync.Mutex
 	plugins map[Digest]*loading
@@ -64,6 +73,10 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		slots:   make(chan struct{}, o.Slots),
 		cache:   newSnapshots(o.Snapshots),
 		plugins: map[Digest]*loading{},
+		trusted: o.Trusted,
+	}
+	if o.Worker != nil {
+		h.worker = newWorker(o.Worker)
 	}
 	for module, functions := range hostModules {
 		if err := h.offer(ctx, module, functions); err != nil {
@@ -76,6 +89,9 @@ func New(ctx context.Context, o Options) (*Host, error) {
 
 // Close ends the host. Nobody may use it or its plugins any more.
 func (h *Host) Close(ctx context.Context) error {
+	if h.worker != nil {
+		h.worker.close()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, l := range h.plugins {
@@ -125,14 +141,22 @@ func (h *Host) load(ctx context.Context, wasm []byte, digest Digest) (*Plugin, e
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := h.rt.CompileModule(ctx, metered.Wasm)
+	p := &Plugin{
+		Manifest: m, Report: checked.Report, Digest: digest,
+		host: h, state: metered.State, grant: grantOf(&m.Needs),
+	}
+	if h.worker != nil && (h.trusted == nil || !h.trusted(digest)) {
+		p.worker, p.wasm = h.worker, wasm
+		if err := h.worker.trial(p); err != nil {
+			return nil, err
+		}
+		return p, nil
+	}
+	p.compiled, err = h.rt.CompileModule(ctx, metered.Wasm)
 	if err != nil {
 		return nil, &Fault{Class: Compile, Plugin: m.Name, Digest: digest, Detail: err.Error()}
 	}
-	return &Plugin{
-		Manifest: m, Report: checked.Report, Digest: digest,
-		host: h, compiled: compiled, state: metered.State, grant: grantOf(&m.Needs),
-	}, nil
+	return p, nil
 }
 
 // Forget drops a plugin that nobody has a rule of any more.
@@ -142,6 +166,10 @@ func (h *Host) Forget(ctx context.Context, digest Digest) error {
 	delete(h.plugins, digest)
 	h.mu.Unlock()
 	if l == nil || l.plugin == nil {
+		return nil
+	}
+	if w := l.plugin.worker; w != nil {
+		w.forget(digest)
 		return nil
 	}
 	l.plugin.idle.stop()

@@ -21,6 +21,8 @@ type Plugin struct {
 
 	host     *Host
 	compiled wazero.CompiledModule
+	worker   *worker  // where it runs; nil: here
+	wasm     []byte   // for a worker that starts again
 	state    []string // exports of its variables
 	grant    grant
 	idle     pool
@@ -60,7 +62,11 @@ func (p *Plugin) fault(c Class) *Fault {
 type Rule struct {
 	Plugin *Plugin
 	config *manifest.Config
+
+	settings json.RawMessage // for a worker
 }
+
+func (r *Rule) key() snapshotKey { return snapshotKey{r.Plugin.Digest, r.config.Digest} }
 
 // Rule checks settings, a JSON object, and lets the plugin see them. Its error
 // is manifest.Faults or a *Fault.
@@ -69,13 +75,18 @@ func (p *Plugin) Rule(ctx context.Context, settings json.RawMessage) (*Rule, err
 	if err != nil {
 		return nil, err
 	}
-	r := &Rule{p, config}
+	r := &Rule{Plugin: p, config: config, settings: settings}
 	release, err := p.host.slot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if _, err := r.snapshot(ctx); err != nil {
+	if w := p.worker; w != nil {
+		_, err = w.ready(ctx, r)
+	} else {
+		_, err = r.snapshot(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -84,7 +95,11 @@ func (p *Plugin) Rule(ctx context.Context, settings json.RawMessage) (*Rule, err
 // Forget drops what is kept of the rule's settings: its user is wiped, or has
 // changed them. Rules with equal settings make their snapshot again.
 func (r *Rule) Forget() {
-	r.Plugin.host.cache.remove(snapshotKey{r.Plugin.Digest, r.config.Digest})
+	if w := r.Plugin.worker; w != nil {
+		w.drop(r)
+		return
+	}
+	r.Plugin.host.cache.remove(r.key())
 	r.Plugin.idle.clear()
 }
 
@@ -112,6 +127,9 @@ func (r *Rule) Run(ctx context.Context, facts *field.Facts) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer release()
+	if w := r.Plugin.worker; w != nil {
+		return w.run(ctx, r, facts)
+	}
 	snap, err := r.snapshot(ctx)
 	if err != nil {
 		return Outcome{}, err
@@ -142,7 +160,7 @@ func (r *Rule) Run(ctx context.Context, facts *field.Facts) (Outcome, error) {
 // three messages that we made up: by then what it sets up once is set up, and
 // its memory has grown to what it needs.
 func (r *Rule) snapshot(ctx context.Context) (*snapshot, error) {
-	key := snapshotKey{r.Plugin.Digest, r.config.Digest}
+	key := r.key()
 	if s := r.Plugin.host.cache.get(key); s != nil {
 		return s, nil
 	}

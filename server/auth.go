@@ -120,6 +120,11 @@ func (c *call) intended() error {
 	if given == "" && c.route.page {
 		given = string(c.Request().PostArgs().Peek("csrf")) // not of the query: addresses are kept and passed on
 	}
+	if given == "" && c.route.file {
+		if f, err := c.Context().MultipartForm(); err == nil && len(f.Value["csrf"]) == 1 {
+			given = f.Value["csrf"][0]
+		}
+	}
 	switch {
 	case session.CheckCSRF(c.who.cookie, given):
 		return nil

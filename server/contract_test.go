@@ -50,7 +50,7 @@ func init() {
 		b, err := io.ReadAll(body)
 		return string(b), err
 	}
-	for _, kind := range []string{"text/html", "text/csv", "application/jsonl", "text/event-stream"} {
+	for _, kind := range []string{"text/html", "text/csv", "application/jsonl", "text/event-stream", "application/wasm"} {
 		openapi3filter.RegisterBodyDecoder(kind, text)
 	}
 }

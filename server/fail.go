@@ -98,7 +98,7 @@ func foreign(e *fiber.Error) *api.Error {
 	case fiber.StatusMethodNotAllowed:
 		return api.Fail(e.Code, "method_not_allowed", "this address does not take that method")
 	case fiber.StatusRequestEntityTooLarge:
-		return api.Fail(e.Code, "body_too_large", "the body is larger than 1 MiB")
+		return api.Fail(e.Code, "body_too_large", "the body is larger than 1 MiB, or a module than 4 MiB")
 	case fiber.StatusRequestHeaderFieldsTooLarge:
 		return api.Fail(e.Code, "header_too_large", "the header section is larger than 8 KiB")
 	}

@@ -22,7 +22,7 @@ import (
 var pageFiles embed.FS
 
 // functions are what pages may call, besides the methods of their frame.
-var functions = template.FuncMap{"t": text.Say, "word": text.Word, "count": count, "octets": octets, "sentence": sentence}
+var functions = template.FuncMap{"t": text.Say, "word": text.Word, "count": count, "octets": octets, "sentence": sentence, "because": because}
 
 // templates are the pages, each in the layout.
 var templates = readPages()
@@ -150,7 +150,8 @@ func existing(names ...string) (out []string) {
 // above it.
 func (s *Service) places(here string) (out []place) {
 	for _, p := range []place{
-		{Path: "/mailboxes", Name: text.T("nav.mailboxes")}, {Path: "/audit", Name: text.T("nav.audit")}, {Path: "/settings", Name: text.T("nav.settings")},
+		{Path: "/mailboxes", Name: text.T("nav.mailboxes")}, {Path: "/audit", Name: text.T("nav.audit")}, {Path: "/rules", Name: text.T("nav.rules")},
+		{Path: "/settings", Name: text.T("nav.settings")},
 		{Path: "/privacy", Name: text.T("nav.privacy")}, {Path: "/api", Name: text.T("nav.api")},
 	} {
 		if s.has(p.Path) {

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/smtp-sync/smtp-sync/internal/rulebook"
+	"github.com/smtp-sync/smtp-sync/plugins"
 	"github.com/smtp-sync/smtp-sync/server/text"
 )
 
@@ -90,4 +93,23 @@ func octets(n int64) string {
 		digits = 1
 	}
 	return fmt.Sprintf("%.*f %cB", digits, v, "kMGTP"[unit])
+}
+
+// because puts the reason of a line of the audit into words. That of a rule is
+// the one its plugin has for it.
+func because(reason string) string {
+	rest, failed := strings.CutPrefix(reason, "rule_failed")
+	class, plugin, _ := strings.Cut(strings.TrimPrefix(rest, ":"), ":")
+	switch {
+	case failed && class == "label":
+		return text.T("reason.rule.label")
+	case failed && plugin != "":
+		return text.T("reason.rule.failed", "plugin", plugin, "why", plugins.Class(class).Text())
+	case failed:
+		return text.T("reason.rule.unasked")
+	}
+	if said, ok := rulebook.Reason(reason); ok {
+		return said
+	}
+	return text.Word("reason", reason)
 }

@@ -41,7 +41,7 @@ func grantPath(back string, labels bool) string {
 func afterGrant(c *call) string { return oauth.LocalPath(cmp.Or(c.Query("return"), "/mailboxes")) }
 
 // wantsLabels reports whether the permission for labels is to be asked for: this
-// request says so, or a mailbox puts labels on its mail.
+// request says so, or a mailbox or a rule puts labels on mail.
 func (s *Service) wantsLabels(c *call) (bool, error) {
 	if c.Query("labels") == "1" {
 		return true, nil
@@ -55,5 +55,34 @@ func (s *Service) wantsLabels(c *call) (bool, error) {
 			return true, nil
 		}
 	}
-	return false, nil
+	return s.rulesLabel(c)
+}
+
+// rulesLabel reports whether a rule that is on may put labels on mail.
+func (s *Service) rulesLabel(c *call) (bool, error) {
+	all, err := s.o.Rules.Rules(c.ctx, c.who.user)
+	if err != nil || len(all) == 0 {
+		return false, err
+	}
+	found, err := s.o.Rules.Plugins(c.ctx, c.who.user)
+	labels := map[string]bool{}
+	for _, p := range found {
+		labels[p.ID] = p.Manifest.Needs.Labels
+	}
+	for _, r := range all {
+		if r.Enabled && labels[r.Plugin] {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// lacksLabels reports whether a rule wants labels that Google does not allow.
+func (s *Service) lacksLabels(c *call) (bool, error) {
+	wanted, err := s.rulesLabel(c)
+	if err != nil || !wanted {
+		return false, err
+	}
+	a, err := s.o.Accounts.Access(c.ctx, c.who.user)
+	return !allows(a, oauth.ScopeLabels), err
 }

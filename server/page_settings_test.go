@@ -148,7 +148,7 @@ func TestTheLensShowsWhatIsHeldAndItsJSON(t *testing.T) {
 	w.Books.Append(user, audit.Entry{Domain: "shop.example", Status: mail.Imported, Size: 7})
 	a := w.do(t, browser, "GET", "/lens", "")
 	want(t, a, 200)
-	says(t, a, "owner@gmail.example", "imap.example.com:993", "kept encrypted, and shown to nobody", "shop.example", "Messages imported", "Firefox on Linux", "session cookies")
+	says(t, a, "owner@gmail.example", "imap.example.com:993", "kept encrypted, and shown to nobody", "shop.example", "Messages imported", "Firefox on Linux", "session cookies", "no news", "skip-domains", "a.example", "mine")
 	a = w.do(t, browser, "GET", "/lens/data", "")
 	want(t, a, 200)
 	var held map[string]any

@@ -12,9 +12,13 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
+	"github.com/smtp-sync/smtp-sync/internal/rulebook"
+	"github.com/smtp-sync/smtp-sync/internal/rules"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/session"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
+	"github.com/smtp-sync/smtp-sync/plugins"
+	"github.com/smtp-sync/smtp-sync/plugins/gate"
 	"github.com/smtp-sync/smtp-sync/server/api"
 )
 
@@ -77,6 +81,30 @@ type Books interface {
 	// Decide does what is wanted about the message of a line, and gives the mailbox
 	// whose next pass sees it; audit.ErrDecision where that cannot be done.
 	Decide(ctx context.Context, user id.User, line id.Audit, d audit.Decision) (id.Mailbox, error)
+}
+
+// Rules is what users want done with their mail by its header, and the plugins
+// that do it (rulebook.Book).
+type Rules interface {
+	Rules(ctx context.Context, user id.User) ([]rules.Rule, error)
+	// Put makes a rule (its ID is zero) or replaces one. What is wrong with its
+	// settings is manifest.Faults.
+	Put(ctx context.Context, user id.User, r rules.Rule, at int) (rules.Rule, error)
+	Drop(ctx context.Context, user id.User, rule id.Rule) error
+
+	Plugins(ctx context.Context, user id.User) ([]rulebook.Plugin, error)
+	Plugin(ctx context.Context, user id.User, name string) (rulebook.Plugin, error)
+	// Uploads reports whether there may be any.
+	Uploads() bool
+	Upload(ctx context.Context, user id.User, wasm []byte) (rulebook.Plugin, gate.Report, error)
+	Report(ctx context.Context, user id.User, name string) (gate.Report, error)
+	Module(ctx context.Context, user id.User, name string) ([]byte, error)
+	Remove(ctx context.Context, user id.User, name string) error
+	// Try asks a plugin about a header section, of which nothing is kept.
+	Try(ctx context.Context, user id.User, name string, config []byte, header string, size int64) (plugins.Outcome, error)
+
+	// Left forgets what memory has of a user who is wiped.
+	Left(user id.User)
 }
 
 // Asker asks listing, ledger, rules and Gmail about the mail of a day.

@@ -37,8 +37,10 @@ type route struct {
 	// replay answers a POST again whose Idempotency-Key was answered before. A
 	// POST without one changes nothing and is simply done again.
 	replay  func(*call, session.Answer) error
-	endless bool // it goes on until its client leaves
-	page    bool // for a browser: errors are pages, forms carry the CSRF token
+	endless bool   // it goes on until its client leaves
+	octets  string // the body is no JSON: its content type
+	file    bool   // the form of a page brings one
+	page    bool   // for a browser: errors are pages, forms carry the CSRF token
 }
 
 // handler is what a route does. The type of the body it reads is known to the
@@ -110,7 +112,7 @@ func (s *Service) mount() {
 // operation is the row of the OpenAPI document.
 func (r *route) operation() openapi.Operation {
 	o := openapi.Operation{Method: r.method, Path: r.path, ID: r.id, Tag: r.tag, Summary: r.summary, Doc: r.doc,
-		Params: r.params, Body: r.do.body, Form: r.do.form, Answers: r.answers,
+		Params: r.params, Body: r.do.body, Form: r.do.form, Octets: r.octets, Answers: r.answers,
 		Session: r.access != anybody, Token: r.access == personal, Scope: r.scope}
 	if r.replay != nil {
 		o.Params = append(o.Params, openapi.Param{Name: "Idempotency-Key", In: "header", Schema: openapi.Schema{Type: "string"},

@@ -31,6 +31,7 @@ type Options struct {
 	Sessions   Sessions
 	Accounts   Accounts
 	Books      Books
+	Rules      Rules
 	Asker      Asker
 	Usage      Usage
 	Schedules  Schedules
@@ -109,7 +110,7 @@ func NewService(o Options) (*Service, error) {
 		Immutable:             true, // Fiber reuses the strings of a request otherwise
 		DisableStartupMessage: true,
 		CaseSensitive:         true,
-		BodyLimit:             1 << 20,
+		BodyLimit:             bodyLimit,
 		ReadBufferSize:        8 << 10,  // bounds the header section
 		WriteBufferSize:       16 << 10, // a page of the audit and most files go out in one write
 		ReduceMemoryUsage:     true,     // an idle connection and an event stream hold no buffer to read into
@@ -120,6 +121,7 @@ func NewService(o Options) (*Service, error) {
 		DisableHeaderNormalizing:     false,
 		DisablePreParseMultipartForm: true,
 	})
+	s.app.Server().HeaderReceived = room
 	s.app.Use(s.observe, s.protect, s.behindProxy, s.asItIs)
 	s.mount()
 	s.files()

@@ -59,6 +59,7 @@ func (s *Service) WipeUser(ctx context.Context, user id.User) (account.Receipt, 
 		for _, b := range boxes {
 			s.delays.Forget(b.ID)
 		}
+		s.o.Rules.Left(user)
 		s.hub.End(user)
 	}
 	return r, err

@@ -26,6 +26,9 @@ type Export struct {
 	Uploads []HeldClaim `json:"uploads_under_way"`
 	Days    []HeldDay   `json:"bytes_sent_by_day"` // what Gmail's budget of a week has been used for
 	Asked   []HeldAsk   `json:"repeatable_requests"`
+
+	Rules   []HeldRule   `json:"rules"`
+	Modules []HeldModule `json:"uploaded_plugins"`
 }
 
 // LeftOut is what an Export has not got.
@@ -35,6 +38,7 @@ func LeftOut() []string {
 		"session cookies, API tokens, idempotency keys, requests: only keyed hashes of them are kept",
 		"keys, and the hashes under which a user is looked up",
 		"receipts of earlier deletions: they belong to nobody",
+		"the octets of plugins that you uploaded: each is downloaded by itself, from GET /api/v1/plugins/{id}/module",
 	}
 }
 
@@ -104,6 +108,32 @@ type HeldAsk struct {
 	At       time.Time `json:"at"`
 	Status   int       `json:"status,omitzero"`
 	Resource string    `json:"resource,omitzero"`
+}
+
+// HeldRule is a rule.
+type HeldRule struct {
+	ID        string          `json:"id"`
+	Position  int             `json:"position"`
+	Name      string          `json:"name"`
+	Plugin    string          `json:"plugin"`
+	Config    json.RawMessage `json:"config"`
+	Mailboxes []string        `json:"mailboxes"` // nil: all
+	Enabled   bool            `json:"enabled"`
+	Created   time.Time       `json:"created_at"`
+	Asked     int64           `json:"runs"` // messages that it was asked about
+	Failed    int64           `json:"failures"`
+	Fault     string          `json:"last_failure,omitempty"`
+}
+
+// Everywhere reports a rule that is for all mailboxes.
+func (r HeldRule) Everywhere() bool { return r.Mailboxes == nil }
+
+// HeldModule is a plugin that the user has uploaded.
+type HeldModule struct {
+	Digest   string          `json:"sha256"`
+	Size     int             `json:"size"`
+	Manifest json.RawMessage `json:"manifest"`
+	Added    time.Time       `json:"added_at"`
 }
 
 // Remembered is what the ledger has of one message: two keyed hashes, of which

@@ -88,6 +88,9 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		return actors.Job{}, err
 	}
 	pass := passOf(m)
+	if err := p.filter(ctx, &pass, m); err != nil {
+		return actors.Job{}, err
+	}
 	pass.Gmail, pass.Keys, pass.Budget, pass.History, pass.Gate = p.gmail, keys, p.budget, p.budget.History(), p.gate
 	marker := new(actors.Marker)
 	pass.Ledger = &marked{Ledger: books, marker: marker, forget: func(ctx context.Context) error { return p.forgetDigest(ctx, box, state) }}
@@ -126,6 +129,18 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		return p.watching(m, imapDialer{d})
 	}
 	return job, nil
+}
+
+// filter gives a pass the rules of its mailbox.
+func (p *person) filter(ctx context.Context, pass *bridge.Pass, m account.Mailbox) error {
+	if p.rules == nil {
+		return nil
+	}
+	chain, err := p.rules.Chain(ctx, p.user, m.ID, m.Name)
+	if chain != nil {
+		pass.Filter = chain
+	}
+	return err
 }
 
 // watching makes a dialer tell of each password that is wrong: whoever keeps one

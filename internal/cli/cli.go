@@ -18,15 +18,16 @@ import (
 type commands struct {
 	Config string `help:"File with the configuration, KEY=VALUE a line; the environment wins." placeholder:"FILE"`
 
-	Serve       serveCmd       `cmd:"" help:"The service: pages, API and the engine over every mailbox in the store, until SIGTERM."`
-	Sync        syncCmd        `cmd:"" help:"One pass over one mailbox, then exit: for cron, for trying it out, for measuring."`
-	Login       loginCmd       `cmd:"" help:"Google consent in a browser, for sync; the grant is stored encrypted."`
-	Demo        demoCmd        `cmd:"" help:"The whole service on this machine, nothing to configure: sample mail servers, a Gmail double, a sign-in page."`
-	Doctor      doctorCmd      `cmd:"" help:"Check configuration, database, key, Google and clock, one line each."`
-	Keys        keysCmd        `cmd:"" help:"Master keys."`
-	Plugin      pluginCmd      `cmd:"" help:"For authors of rules: new, pack, check, test, bench."`
-	Healthcheck healthcheckCmd `cmd:"" help:"Exit 0 if the service on this machine is ready, for container health checks."`
-	Version     versionCmd     `cmd:"" help:"Version, commit, Go version."`
+	Serve        serveCmd        `cmd:"" help:"The service: pages, API and the engine over every mailbox in the store, until SIGTERM."`
+	Sync         syncCmd         `cmd:"" help:"One pass over one mailbox, then exit: for cron, for trying it out, for measuring."`
+	Login        loginCmd        `cmd:"" help:"Google consent in a browser, for sync; the grant is stored encrypted."`
+	Demo         demoCmd         `cmd:"" help:"The whole service on this machine, nothing to configure: sample mail servers, a Gmail double, a sign-in page."`
+	Doctor       doctorCmd       `cmd:"" help:"Check configuration, database, key, Google and clock, one line each."`
+	Keys         keysCmd         `cmd:"" help:"Master keys."`
+	Plugin       pluginCmd       `cmd:"" help:"For authors of rules: new, pack, check, test, bench."`
+	PluginWorker pluginWorkerCmd `cmd:"" hidden:"" help:"Runs uploaded rules for serve, which starts it."`
+	Healthcheck  healthcheckCmd  `cmd:"" help:"Exit 0 if the service on this machine is ready, for container health checks."`
+	Version      versionCmd      `cmd:"" help:"Version, commit, Go version."`
 }
 
 // app is what every command gets.

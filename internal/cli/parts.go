@@ -24,6 +24,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/quota"
+	"github.com/smtp-sync/smtp-sync/internal/rulebook"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/telemetry"
@@ -51,6 +52,8 @@ type parts struct {
 
 	// took, once it is set, is told how long each message was on its way.
 	took atomic.Pointer[func(id.Mailbox, time.Duration)]
+
+	rules *rulebook.Book // the service's; nil: there are none
 
 	finds   discover.Options // the demo's world; zero: the real one
 	waiting *server.Waiting  // the demo's mailbox to be added; nil: none

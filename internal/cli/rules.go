@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -11,11 +13,35 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/smtp-sync/smtp-sync/internal/config"
+	"github.com/smtp-sync/smtp-sync/internal/rulebook"
 	"github.com/smtp-sync/smtp-sync/plugins"
 	"github.com/smtp-sync/smtp-sync/plugins/field"
 	"github.com/smtp-sync/smtp-sync/plugins/gate"
 	"github.com/smtp-sync/smtp-sync/plugins/shipped"
 )
+
+// openRules makes the rules of the service's users ready. Those that come with
+// the program run in this process. A stranger's must not: machine code made of
+// it is one mistake of a compiler away from everybody's passwords. It runs in a
+// worker; where that keeps its rights, and anybody may sign up, nobody's are taken.
+func (p *parts) openRules(ctx context.Context) (closing func(), err error) {
+	ctx = context.WithoutCancel(ctx)
+	interpreter := p.cfg.PluginEngine == "interpreter"
+	worker, err := pluginWorker(interpreter)
+	if err != nil {
+		return nil, err
+	}
+	ours := map[plugins.Digest]bool{}
+	for _, r := range shipped.All() {
+		ours[sha256.Sum256(r.Wasm)] = true
+	}
+	host, err := plugins.New(ctx, plugins.Options{Interpreter: interpreter, Worker: worker, Trusted: func(d plugins.Digest) bool { return ours[d] }})
+	if err != nil {
+		return nil, err
+	}
+	p.rules = rulebook.New(p.store, host, plugins.Confined || cmp.Or(p.cfg.Signup, "first") != "open")
+	return func() { _ = host.Close(ctx) }, nil
+}
 
 // pluginFlag is one --plugin with the --set that follow it.
 type pluginFlag struct {

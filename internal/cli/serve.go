@@ -61,6 +61,11 @@ func ended(ctx context.Context, why error) error {
 // serve runs engine and HTTP until ctx ends or one of them fails, and says why
 // it ended. numbers may be nil: no metrics.
 func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
+	closeRules, err := p.openRules(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeRules()
 	engine := p.engine()
 	failed := make(chan error, 2)
 	var web sync.WaitGroup

@@ -108,6 +108,9 @@ func TestEveryFaultIsOneLineWithItsRemedyAndAnExitCode(t *testing.T) {
 		{name: "labels without the permission", spoil: func(s *setting) {
 			s.in.write(s.in.token, s.in.gmail.RefreshToken(user, gmailtest.ScopeInsert))
 		}, args: []string{"--label", "Old"}, code: 4, words: []string{"login --labels"}},
+		{name: "labels of rules without the permission", spoil: func(s *setting) {
+			s.in.write(s.in.token, s.in.gmail.RefreshToken(user, gmailtest.ScopeInsert))
+		}, args: []string{"--plugin", "label-by-domain", "--set", "label=Old"}, code: 4, words: []string{"--plugin", "login --labels"}},
 		{name: "a day before time", args: []string{"--since", "0000-01-01"}, code: 2, words: []string{"--since"}},
 		{name: "unknown setting", spoil: func(s *setting) { s.in.env["SMTPSYNC_SORCE_PORTS"] = "1" }, code: 2, words: []string{"SMTPSYNC_SOURCE_PORTS"}},
 		{name: "a rule that is not there", args: []string{"--plugin", "no-such.wasm"}, code: 2, words: []string{"--plugin no-such.wasm", "no such file"}},

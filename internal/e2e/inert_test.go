@@ -49,6 +49,7 @@ func TestTextsOfOthersStayTextInARealBrowser(t *testing.T) {
 		made := v.want(201, "POST", "/mailboxes", map[string]any{"name": text, "protocol": "pop3", "host": "127.0.0.1", "port": pop.port, "security": "tls",
 			"username": fmt.Sprint("ann", i), "password": password, "history": "all", "after_import": "leave"})
 		v.want(201, "POST", "/tokens", map[string]any{"name": text, "scopes": []string{"audit:read"}})
+		v.want(201, "POST", "/rules", map[string]any{"name": text, "plugin": "subject-regex", "config": map[string]any{"pattern": "^never$", "action": "star"}, "mailboxes": []string{made["id"].(string)}})
 		box := "/mailboxes/" + made["id"].(string)
 		pages = append(pages, box, box+"/edit", box+"/delete", "/why?date=2026-01-05&mailbox="+made["id"].(string))
 	}
@@ -61,7 +62,7 @@ func TestTextsOfOthersStayTextInARealBrowser(t *testing.T) {
 		w.until("there is nothing but text at "+where, `window.pwned === undefined && !document.querySelector(
 			"#pwned, iframe, img, main script, [onload], [onerror], [onfocus], [onmouseover], a[href^='javascript:']")`)
 	}
-	for _, path := range append(pages, "/mailboxes", "/audit", "/settings", "/lens") {
+	for _, path := range append(pages, "/mailboxes", "/audit", "/rules", "/settings", "/lens") {
 		w.open(path)
 		harmless(path)
 		if path == "/mailboxes" {

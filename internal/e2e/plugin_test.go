@@ -12,7 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/testkit"
+	"github.com/smtp-sync/smtp-sync/plugins"
+	"github.com/smtp-sync/smtp-sync/plugins/field"
+	"github.com/smtp-sync/smtp-sync/plugins/shipped"
 )
 
 // author is somebody who writes rules: an empty folder, and the program on the path.
@@ -152,6 +156,26 @@ func TestAFailingRuleSaysSo(t *testing.T) {
 	}
 	a.want("smtp-sync plugin pack loop.wat && smtp-sync plugin test loop.plugin.wasm", fromList, 1,
 		"took more fuel than it may", "after 10000000 units of fuel; mail is imported as if there were no such rule")
+}
+
+// TestTheProgramIsItsOwnWorker: rules that users upload run in a process of the
+// same binary, which ends with its host.
+func TestTheProgramIsItsOwnWorker(t *testing.T) {
+	t.Parallel()
+	h, err := plugins.New(t.Context(), plugins.Options{Worker: []string{build(t), "plugin-worker"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = h.Close(context.Background()) }()
+	size, _ := shipped.Named("size-limit")
+	chain, err := h.Chain(t.Context(), "u", field.Mailbox{}, []plugins.Spec{{Name: "size", Wasm: size.Wasm, Settings: []byte(`{"limit":"1kB"}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := chain.Decide(t.Context(), mail.ParseHeader([]byte("From: a@example.org\r\n\r\n")), mail.Ref{Size: 2000})
+	if err != nil || !v.Skip || v.Reason != "size-limit/1" {
+		t.Errorf("verdict %+v, %v", v, err)
+	}
 }
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")

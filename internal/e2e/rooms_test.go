@@ -26,6 +26,7 @@ var rooms = []struct {
 	{"adding a mailbox", (*gallery).wizard},
 	{"mailboxes in every state", (*gallery).mailboxes},
 	{"the audit and why", (*gallery).audit},
+	{"rules", (*gallery).rules},
 	{"settings and everything held", (*gallery).settings},
 	{"deletions", (*gallery).deletions},
 }
@@ -178,6 +179,29 @@ func (g *gallery) audit() {
 		{Place: "ledger", Code: "known", Detail: "70 messages are known, 12 of them refused"}, {Place: "gmail", Code: "gmail_too_large", Detail: "12 messages were larger than Gmail takes"}, {Place: "audit", Code: "lines", Detail: "the log has 12 lines of that day"}}
 	g.open("/why?" + url.Values{"mailbox": {boxes[0].ID.String()}, "date": {time.Now().UTC().Format(time.DateOnly)}, "domain": {"sender0.example"}}.Encode())
 	g.look("why.answer")
+}
+
+func (g *gallery) rules() {
+	g.enters("rita")
+	g.allow(accounts.Active, gmailtest.ScopeInsert, gmailtest.ScopeLabels)
+	g.box("university", "imap", "imap.uni.example", schedule.State{})
+	g.open("/rules")
+	g.look("rules.empty")
+	g.open("/rules/new?plugin=skip-domains")
+	g.look("rule.new")
+	g.fill("Domains (required)", "not a domain")
+	g.follow("Save")
+	g.look("rule.wrong")
+	g.fill("Domains (required)", "shop.example")
+	g.fill("Header section", "From: a@shop.example")
+	g.follow("Try")
+	g.look("rule.tried")
+	g.follow("Save")
+	g.open("/rules/new?plugin=label-by-domain")
+	g.look("rule.labels")
+	g.follow("Save")
+	g.open("/rules")
+	g.look("rules")
 }
 
 func (g *gallery) settings() {

@@ -16,6 +16,9 @@ type Mailbox uuid.UUID
 // Audit identifies one line of the audit log.
 type Audit uuid.UUID
 
+// Rule identifies one rule of a user.
+type Rule uuid.UUID
+
 type kind interface{ ~[16]byte }
 
 // New makes a fresh id.
@@ -34,6 +37,7 @@ func Parse[K kind](s string) (K, error) {
 func (u User) String() string    { return uuid.UUID(u).String() }
 func (m Mailbox) String() string { return uuid.UUID(m).String() }
 func (a Audit) String() string   { return uuid.UUID(a).String() }
+func (r Rule) String() string    { return uuid.UUID(r).String() }
 
 type idError string
 

@@ -24,7 +24,7 @@ var (
 	scopes       = []string{"user", "concurrent", "project", "minute", "day", "history", "source"}
 	actorKinds   = []string{"node", "governor", "wheel", "shard", "user", "mailbox", "worker"}
 	recoverKinds = []string{"imported", "resumed", "refused", "doubtful", "failed"}
-	ruleFaults   = []string{"trap", "out_of_fuel", "bad_verdict", "host_arg", "instantiate", "compile", "config", "switched_off", "not_run_here", "label"}
+	ruleFaults   = []string{"trap", "out_of_fuel", "bad_verdict", "host_arg", "instantiate", "compile", "config", "switched_off", "not_run_here", "worker_died", "worker_away", "label"}
 )
 
 // Metrics counts what the engine does. It may be used by many goroutines at

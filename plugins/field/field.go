@@ -90,6 +90,9 @@ func Of(h *mail.Header, ref mail.Ref, box *Mailbox) *Facts {
 	return &Facts{h: h, ref: ref, box: box}
 }
 
+// Message gives what they were made of.
+func (f *Facts) Message() (*mail.Header, mail.Ref, *Mailbox) { return f.h, f.ref, f.box }
+
 // Value gives a field, and whether there is one.
 func (f *Facts) Value(id ID) (string, bool) {
 	if id == 0 || id > last {

@@ -19,6 +19,7 @@ type Operation struct {
 	Params  []Param
 	Body    reflect.Type // nil: none
 	Form    bool         // the body is a form
+	Octets  string       // the body is a file: its content type
 	Answers []Answer
 	// Session and Token say who may call, Scope what a token needs. Neither: everybody.
 	Session, Token bool
@@ -94,6 +95,9 @@ func (s schemas) operation(o Operation) object {
 			kind = "application/x-www-form-urlencoded"
 		}
 		out["requestBody"] = object{"required": true, "content": object{kind: object{"schema": s.of(o.Body, true)}}}
+	}
+	if o.Octets != "" {
+		out["requestBody"] = object{"required": true, "content": object{o.Octets: object{"schema": Schema{Type: "string", Format: "binary"}}}}
 	}
 	security := []object{}
 	if o.Session {

@@ -8,16 +8,18 @@ import (
 
 // Schema is a JSON schema.
 type Schema struct {
-	Ref         string             `json:"$ref,omitempty"`
-	Type        string             `json:"type,omitempty"`
-	Format      string             `json:"format,omitempty"`
-	Description string             `json:"description,omitempty"`
-	Enum        []string           `json:"enum,omitempty"`
-	Minimum     *int               `json:"minimum,omitempty"`
-	Maximum     *int               `json:"maximum,omitempty"`
-	Items       *Schema            `json:"items,omitempty"`
-	Properties  map[string]*Schema `json:"properties,omitempty"`
-	Required    []string           `json:"required,omitempty"`
+	Ref         string   `json:"$ref,omitempty"`
+	Type        string   `json:"type,omitempty"`
+	Format      string   `json:"format,omitempty"`
+	Description string   `json:"description,omitempty"`
+	Enum        []string `json:"enum,omitempty"`
+	Minimum     *int     `json:"minimum,omitempty"`
+	Maximum     *int     `json:"maximum,omitempty"`
+	// Nullable is for readers of 3.0: in 3.1 null is allowed where there is no type.
+	Nullable   bool               `json:"nullable,omitempty"`
+	Items      *Schema            `json:"items,omitempty"`
+	Properties map[string]*Schema `json:"properties,omitempty"`
+	Required   []string           `json:"required,omitempty"`
 	// Additional is false, or the schema of a map's values.
 	Additional any `json:"additionalProperties,omitempty"`
 	// AllOf holds a reference that has a description beside it.

@@ -17,9 +17,12 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
+	"github.com/smtp-sync/smtp-sync/internal/rulebook"
+	"github.com/smtp-sync/smtp-sync/internal/rules"
 	"github.com/smtp-sync/smtp-sync/internal/session"
 	"github.com/smtp-sync/smtp-sync/internal/telemetry"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
+	"github.com/smtp-sync/smtp-sync/plugins"
 	"github.com/smtp-sync/smtp-sync/server"
 	"github.com/smtp-sync/smtp-sync/server/api"
 )
@@ -31,6 +34,7 @@ type World struct {
 	Books    Books
 	Engine   Engine
 	Google   Google
+	Rules    rules.Memory
 
 	// Found, Tried and Clues are what discovery, the connection test and why
 	// answer with; Failed is the error of the first two.
@@ -63,12 +67,21 @@ func New() *World {
 func (w *World) Options() server.Options {
 	return server.Options{
 		PublicURL: "https://mail.example.org", Key: vault.NewSecret(bytes.Repeat([]byte("k"), 32)),
-		Sessions: &w.Sessions, Accounts: &w.Accounts, Books: &w.Books, Asker: w, Usage: w.usage, Schedules: &w.Engine, Engine: &w.Engine,
+		Sessions: &w.Sessions, Accounts: &w.Accounts, Books: &w.Books, Rules: rulebook.New(&w.Rules, host(), true), Asker: w, Usage: w.usage, Schedules: &w.Engine, Engine: &w.Engine,
 		Finder: w, Prober: w, Google: &w.Google, Deliveries: deliver, Hosts: hosts{},
 		Ready: func() bool { return w.Ready }, SignUp: account.SignUp{Rule: "open"}, BytesPerDay: 500_000_000,
 		Log: telemetry.New(&w.log, telemetry.Options{Level: "debug", Format: "json"}), Heartbeat: 15 * time.Second,
 	}
 }
+
+// host runs plugins; one is enough for all worlds.
+var host = sync.OnceValue(func() *plugins.Host {
+	h, err := plugins.New(context.Background(), plugins.Options{})
+	if err != nil {
+		panic("servertest: " + err.Error())
+	}
+	return h
+})
 
 // User makes a user.
 func (w *World) User(t *testing.T, sub string) id.User {
@@ -214,6 +227,8 @@ func (a *Accounts) Export(ctx context.Context, user id.User) (e account.Export, 
 			Username: m.Username, HasPassword: !m.Password.Empty(), Folders: m.Folders, Label: m.Label, AfterImport: m.AfterImport, History: m.History,
 			State: map[string]any{"phase": "idle"}, Messages: map[string]any{"imported": 7}})
 	}
+	e.Rules = append(e.Rules, account.HeldRule{ID: "1", Position: 1, Name: "no news", Plugin: "skip-domains", Config: []byte(`{"domains":["a.example"]}`), Mailboxes: []string{}})
+	e.Modules = append(e.Modules, account.HeldModule{Digest: "ab", Size: 7, Manifest: []byte(`{"name":"mine"}`)})
 	logins, _ := a.sessions.Sessions(ctx, user)
 	for _, l := range logins {
 		e.Logins = append(e.Logins, account.HeldLogin{ID: l.ID.String(), Client: l.Client, Created: l.Created, LastSeen: l.LastSeen})

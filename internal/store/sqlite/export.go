@@ -19,7 +19,7 @@ import (
 func (s *Store) Export(ctx context.Context, user id.User) (e account.Export, err error) {
 	e = account.Export{At: time.Now().UTC(), LeftOut: account.LeftOut(), User: user.String()}
 	for _, part := range []func(context.Context, id.User, *account.Export) error{
-		s.exportPerson, s.exportBoxes, s.exportLogins, s.exportRest,
+		s.exportPerson, s.exportBoxes, s.exportLogins, s.exportRest, s.exportRules,
 	} {
 		if err := part(ctx, user, &e); err != nil {
 			return account.Export{}, err
@@ -128,6 +128,29 @@ func (s *Store) exportRest(ctx context.Context, user id.User, e *account.Export)
 			return err
 		})
 	})
+}
+
+func (s *Store) exportRules(ctx context.Context, user id.User, e *account.Export) error {
+	all, err := s.Rules(ctx, user)
+	if err != nil {
+		return err
+	}
+	for i, r := range all {
+		h := account.HeldRule{ID: r.ID.String(), Position: i + 1, Name: r.Name, Plugin: r.Plugin, Config: r.Config, Enabled: r.Enabled,
+			Created: r.Created, Asked: r.Asked, Failed: r.Failed, Fault: r.Fault}
+		if !r.Everywhere {
+			h.Mailboxes = []string{}
+		}
+		for _, box := range r.Mailboxes {
+			h.Mailboxes = append(h.Mailboxes, box.String())
+		}
+		e.Rules = append(e.Rules, h)
+	}
+	modules, err := s.Modules(ctx, user)
+	for _, m := range modules {
+		e.Modules = append(e.Modules, account.HeldModule{Digest: m.Digest.String(), Size: m.Size, Manifest: m.Manifest, Added: m.Added})
+	}
+	return err
 }
 
 // Remembered yields what the ledger has of each message of a mailbox that has

@@ -74,7 +74,7 @@ func TestExportHasAllThatIsHeldAndNothingThatOpensAnything(t *testing.T) {
 	ok(t, err)
 
 	got := exported(t, s, u)
-	want := []string{"MARK-email", "MARK-subject", "MARK-username", "mark-host", "MARK-label", "MARK-client", "MARK-name", "MARK-locale", "MARK-resource",
+	want := []string{"MARK-email", "MARK-subject", "MARK-username", "mark-host", "MARK-label", "MARK-client", "MARK-name", "MARK-locale", "MARK-resource", "MARK-rule", "MARK-config", "MARK-manifest",
 		"mark.domain.example", `"has_password":true`, `"bytes":4711`, `"imported":1`, `"active"`, "passwords"}
 	for _, w := range want {
 		if !strings.Contains(got, w) {
@@ -101,6 +101,8 @@ var unshown = map[string]string{
 	"sealed, and given to nobody":                             "grants.refresh_token",
 	"leads to a row that is in the export":                    "users.id grant_marks.user_id wheel.user_id wheel.mailbox_id audit.pair",
 	"there is one row, and this makes sure of it":             "fence.one grants.one person.one profile.one",
+	"the order in which the export has them":                  "rules.position",
+	"downloaded by itself, as the export says":                "modules.wasm",
 	"whoever knows it could upload":                           "claims.session",
 	"a hash of what is sent so far, to go on from there":      "claims.checkpoint_sum",
 	"made of what is in the export: the port":                 "mailboxes.service",
@@ -223,7 +225,7 @@ func TestEveryTableIsThoughtOf(t *testing.T) {
 		t.Errorf("tables of the system database = %v, want %v", got, want)
 	}
 	ok(t, s.inUser(t.Context(), newUser(t, s, "somebody"), func(u *userDB) error {
-		want := []string{"audit", "claims", "entries", "fence", "grants", "mailboxes", "person", "profile", "requests", "schedule", "totals"}
+		want := []string{"audit", "claims", "entries", "fence", "grants", "mailboxes", "modules", "person", "profile", "requests", "rule_mailboxes", "rules", "schedule", "totals"}
 		if got := tables(u.database); !slices.Equal(got, want) {
 			t.Errorf("tables of a user's database = %v, want %v", got, want)
 		}

@@ -14,13 +14,14 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/rules"
 	"github.com/smtp-sync/smtp-sync/internal/session"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/systemdb"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // secrets are markers, each put where one kind of thing is kept.
-var secrets = []string{"MARK-password", "MARK-token", "MARK-email", "MARK-session", "mark.domain.example", "MARK-host", "MARK-username", "MARK-subject", "MARK-label", "MARK-client", "MARK-name", "MARK-locale", "MARK-key"}
+var secrets = []string{"MARK-password", "MARK-token", "MARK-email", "MARK-session", "mark.domain.example", "MARK-host", "MARK-username", "MARK-subject", "MARK-label", "MARK-client", "MARK-name", "MARK-locale", "MARK-key", "MARK-rule", "MARK-config", "MARK-manifest", "MARK-module"}
 
 func fillWithMarkers(t *testing.T, s *Store) (id.User, *Ledger, id.Mailbox) {
 	t.Helper()
@@ -40,6 +41,10 @@ func fillWithMarkers(t *testing.T, s *Store) (id.User, *Ledger, id.Mailbox) {
 	_, _, err = s.IssueToken(t.Context(), u, session.NewToken{Name: "MARK-name", Scopes: session.AuditRead})
 	ok(t, err)
 	_, _, err = s.StartRequest(t.Context(), u, "MARK-key", []byte("MARK-password"))
+	ok(t, err)
+	wasm := []byte("MARK-module and some octets more")
+	ok(t, s.AddModule(t.Context(), u, rules.Module{Digest: rules.Sum(wasm), Manifest: []byte(`{"name":"MARK-manifest"}`), Wasm: wasm}))
+	_, err = s.PutRule(t.Context(), u, rules.Rule{Name: "MARK-rule", Plugin: rules.Sum(wasm).String(), Config: []byte(`{"x":"MARK-config"}`), Mailboxes: []id.Mailbox{box.ID}}, 0)
 	ok(t, err)
 	return u, l, box.ID
 }

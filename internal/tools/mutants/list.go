@@ -59,8 +59,8 @@ var onceMutants = []mutant{
 			},
 			{
 				"internal/bridge/transfer.go",
-				"if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {",
-				"_ = t.Ledger.Claim(ctx, t.up.Claim)\n\tif err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {",
+				"if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, t.verdict.Reason)); err != nil {",
+				"_ = t.Ledger.Claim(ctx, t.up.Claim)\n\tif err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, t.verdict.Reason)); err != nil {",
 			},
 		},
 		pkg: bridge, run: "Killed",
@@ -130,9 +130,9 @@ var onceMutants = []mutant{
 		edits: []edit{
 			{
 				"internal/bridge/transfer.go", "if rest == nil {\n\t\treturn t.sendWhole",
-				"if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {\n\t\treturn err\n\t}\n\tif rest == nil {\n\t\treturn t.sendWhole",
+				"if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, t.verdict.Reason)); err != nil {\n\t\treturn err\n\t}\n\tif rest == nil {\n\t\treturn t.sendWhole",
 			},
-			{"internal/bridge/transfer.go", "if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {\n\t\treturn err\n\t}\n\tt.gate", "t.gate"},
+			{"internal/bridge/transfer.go", "if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, t.verdict.Reason)); err != nil {\n\t\treturn err\n\t}\n\tt.gate", "t.gate"},
 		},
 		pkg: sim, run: simulation, seeds: 20,
 	},
@@ -144,9 +144,9 @@ var onceMutants = []mutant{
 	{
 		name: "sim-delete-before-settle", why: "the source is told to delete what the ledger does not have as imported",
 		edits: in("internal/bridge/transfer.go",
-			"if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {",
+			"if err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, t.verdict.Reason)); err != nil {",
 			"if t.AfterImport == Delete {\n\t\t_ = t.session.Delete(ctx, []mail.Ref{t.job.ref})\n\t}\n"+
-				"\tif err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, \"\")); err != nil {"),
+				"\tif err := t.settle(ctx, t.job, t.key, t.outcome(mail.Imported, t.verdict.Reason)); err != nil {"),
 		pkg: sim, run: simulation, seeds: 20,
 	},
 	{

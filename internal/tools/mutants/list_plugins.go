@@ -79,7 +79,7 @@ var ofPlugins = []mutant{
 	},
 	{
 		name: "closed", why: "one rule that fails takes the others with it",
-		edits: in("plugins/chain.go", "				c.Failed(ref, fault)\n			}\n			continue", "				c.Failed(ref, fault)\n			}\n			return mail.Verdict{}, nil"),
+		edits: in("plugins/chain.go", "				left = fault.reason()\n			}\n			continue", "				left = fault.reason()\n			}\n			return mail.Verdict{}, nil"),
 		pkg:   plugins, run: "LeftOut",
 	},
 	{

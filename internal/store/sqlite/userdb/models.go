@@ -71,6 +71,13 @@ type Mailbox struct {
 	Created     int64
 }
 
+type Module struct {
+	Digest   []byte
+	Manifest string
+	Wasm     []byte
+	Added    int64
+}
+
 type Person struct {
 	One   int64
 	Email []byte
@@ -91,6 +98,25 @@ type Request struct {
 	At       int64
 	Status   int64
 	Resource string
+}
+
+type Rule struct {
+	ID         []byte
+	Position   int64
+	Name       string
+	Plugin     string
+	Config     string
+	Everywhere int64
+	Enabled    int64
+	Created    int64
+	Runs       int64
+	Failures   int64
+	Fault      string
+}
+
+type RuleMailbox struct {
+	Rule    []byte
+	Mailbox int64
 }
 
 type Schedule struct {

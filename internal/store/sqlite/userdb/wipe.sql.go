@@ -36,16 +36,18 @@ SELECT
     (SELECT count(*) FROM entries WHERE entries.mailbox = ?1) AS entries,
     (SELECT count(*) FROM totals WHERE totals.mailbox = ?1) AS totals,
     (SELECT count(*) FROM claims WHERE claims.mailbox = ?1) AS claims,
-    (SELECT count(*) FROM audit WHERE audit.mailbox = ?1) AS audit
+    (SELECT count(*) FROM audit WHERE audit.mailbox = ?1) AS audit,
+    (SELECT count(*) FROM rule_mailboxes WHERE rule_mailboxes.mailbox = ?1) AS rule_mailboxes
 `
 
 type CountMailboxRowsRow struct {
-	Mailboxes int64
-	Schedule  int64
-	Entries   int64
-	Totals    int64
-	Claims    int64
-	Audit     int64
+	Mailboxes     int64
+	Schedule      int64
+	Entries       int64
+	Totals        int64
+	Claims        int64
+	Audit         int64
+	RuleMailboxes int64
 }
 
 func (q *Queries) CountMailboxRows(ctx context.Context, n int64) (CountMailboxRowsRow, error) {
@@ -58,6 +60,7 @@ func (q *Queries) CountMailboxRows(ctx context.Context, n int64) (CountMailboxRo
 		&i.Totals,
 		&i.Claims,
 		&i.Audit,
+		&i.RuleMailboxes,
 	)
 	return i, err
 }
@@ -73,20 +76,26 @@ SELECT
     (SELECT count(*) FROM grants) AS grants,
     (SELECT count(*) FROM person) AS person,
     (SELECT count(*) FROM profile) AS profile,
-    (SELECT count(*) FROM requests) AS requests
+    (SELECT count(*) FROM requests) AS requests,
+    (SELECT count(*) FROM modules) AS modules,
+    (SELECT count(*) FROM rules) AS rules,
+    (SELECT count(*) FROM rule_mailboxes) AS rule_mailboxes
 `
 
 type CountRowsRow struct {
-	Mailboxes int64
-	Schedule  int64
-	Entries   int64
-	Totals    int64
-	Claims    int64
-	Audit     int64
-	Grants    int64
-	Person    int64
-	Profile   int64
-	Requests  int64
+	Mailboxes     int64
+	Schedule      int64
+	Entries       int64
+	Totals        int64
+	Claims        int64
+	Audit         int64
+	Grants        int64
+	Person        int64
+	Profile       int64
+	Requests      int64
+	Modules       int64
+	Rules         int64
+	RuleMailboxes int64
 }
 
 func (q *Queries) CountRows(ctx context.Context) (CountRowsRow, error) {
@@ -103,6 +112,9 @@ func (q *Queries) CountRows(ctx context.Context) (CountRowsRow, error) {
 		&i.Person,
 		&i.Profile,
 		&i.Requests,
+		&i.Modules,
+		&i.Rules,
+		&i.RuleMailboxes,
 	)
 	return i, err
 }
@@ -153,6 +165,20 @@ WHERE n = ?
 
 func (q *Queries) WipeMailbox(ctx context.Context, n int64) (int64, error) {
 	result, err := q.db.ExecContext(ctx, WipeMailbox, n)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const WipeRuleMailboxes = `-- name: WipeRuleMailboxes :execrows
+DELETE FROM rule_mailboxes
+WHERE mailbox = ?
+`
+
+// A rule that was for this mailbox alone is then for none.
+func (q *Queries) WipeRuleMailboxes(ctx context.Context, mailbox int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, WipeRuleMailboxes, mailbox)
 	if err != nil {
 		return 0, err
 	}

@@ -18,6 +18,11 @@ WHERE mailbox = ?;
 DELETE FROM totals
 WHERE mailbox = ?;
 
+-- A rule that was for this mailbox alone is then for none.
+-- name: WipeRuleMailboxes :execrows
+DELETE FROM rule_mailboxes
+WHERE mailbox = ?;
+
 -- name: WipeMailbox :execrows
 DELETE FROM mailboxes
 WHERE n = ?;
@@ -29,7 +34,8 @@ SELECT
     (SELECT count(*) FROM entries WHERE entries.mailbox = sqlc.arg(n)) AS entries,
     (SELECT count(*) FROM totals WHERE totals.mailbox = sqlc.arg(n)) AS totals,
     (SELECT count(*) FROM claims WHERE claims.mailbox = sqlc.arg(n)) AS claims,
-    (SELECT count(*) FROM audit WHERE audit.mailbox = sqlc.arg(n)) AS audit;
+    (SELECT count(*) FROM audit WHERE audit.mailbox = sqlc.arg(n)) AS audit,
+    (SELECT count(*) FROM rule_mailboxes WHERE rule_mailboxes.mailbox = sqlc.arg(n)) AS rule_mailboxes;
 
 -- name: CountGrantRows :one
 SELECT
@@ -48,4 +54,7 @@ SELECT
     (SELECT count(*) FROM grants) AS grants,
     (SELECT count(*) FROM person) AS person,
     (SELECT count(*) FROM profile) AS profile,
-    (SELECT count(*) FROM requests) AS requests;
+    (SELECT count(*) FROM requests) AS requests,
+    (SELECT count(*) FROM modules) AS modules,
+    (SELECT count(*) FROM rules) AS rules,
+    (SELECT count(*) FROM rule_mailboxes) AS rule_mailboxes;

@@ -1,0 +1,146 @@
+package rulebook
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+
+	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/rules"
+	"github.com/smtp-sync/smtp-sync/plugins"
+	"github.com/smtp-sync/smtp-sync/plugins/field"
+	"github.com/smtp-sync/smtp-sync/plugins/shipped"
+)
+
+// Chain makes the rules of a mailbox for a pass; nil if there are none. Rules
+// that were made before, with the same plugin and settings, are used again.
+func (b *Book) Chain(ctx context.Context, user id.User, box id.Mailbox, name string) (*plugins.Chain, error) {
+	if err := b.flush(ctx, user); err != nil {
+		return nil, err
+	}
+	all, err := b.store.Rules(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	c := &plugins.Chain{User: user.String(), Mailbox: field.Mailbox{Name: name}}
+	var ids []id.Rule
+	for _, r := range all {
+		if !r.For(box) {
+			continue
+		}
+		rule, err := b.rule(ctx, user, r)
+		fault, failed := errors.AsType[*plugins.Fault](err)
+		switch {
+		case failed:
+			c.Missing = fault
+			b.count(user, r.ID, rules.Runs{Fault: string(fault.Class)})
+		case err != nil:
+			return nil, err
+		default:
+			c.Rules, ids = append(c.Rules, rule), append(ids, r.ID)
+		}
+	}
+	if len(c.Rules) == 0 && c.Missing == nil {
+		return nil, nil
+	}
+	c.Asked = func(i int, f *plugins.Fault) {
+		n := rules.Runs{Asked: 1}
+		if f != nil {
+			n.Failed, n.Fault = 1, string(f.Class)
+		}
+		b.count(user, ids[i], n)
+	}
+	return c, nil
+}
+
+// rule makes a rule, or finds it. Its error is a *plugins.Fault, or that of the
+// store.
+func (b *Book) rule(ctx context.Context, user id.User, r rules.Rule) (*plugins.Rule, error) {
+	sum := sha256.Sum256([]byte(r.Plugin + "\x00" + string(r.Config)))
+	key := string(sum[:])
+	b.mu.Lock()
+	made := b.made[user][key]
+	b.mu.Unlock()
+	if made != nil {
+		return made, nil
+	}
+	made, err := b.make(ctx, user, r.Plugin, r.Config)
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.made[user] == nil {
+		b.made[user] = map[string]*plugins.Rule{}
+	}
+	b.made[user][key] = made
+	return made, nil
+}
+
+// make makes a rule. What is wrong with the plugin or the settings is a
+// *plugins.Fault, for the audit; ctx that ends, or the store, is not.
+func (b *Book) make(ctx context.Context, user id.User, name string, config []byte) (*plugins.Rule, error) {
+	p, err := b.plugin(ctx, user, name)
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.Rule(ctx, config)
+	if _, ok := errors.AsType[*plugins.Fault](err); err != nil && !ok && ctx.Err() == nil {
+		err = &plugins.Fault{Class: plugins.BadConfig, Plugin: p.Manifest.Name, Digest: p.Digest}
+	}
+	return r, err
+}
+
+// plugin loads a plugin into the host.
+func (b *Book) plugin(ctx context.Context, user id.User, name string) (*plugins.Plugin, error) {
+	_, ours := shipped.Named(name)
+	if !ours && !b.uploads {
+		return nil, &plugins.Fault{Class: plugins.NotHere, Plugin: short(name)}
+	}
+	wasm, err := b.Module(ctx, user, name)
+	if err != nil {
+		return nil, err
+	}
+	p, err := b.host.Load(ctx, wasm)
+	if _, ok := errors.AsType[*plugins.Fault](err); err != nil && !ok && ctx.Err() == nil {
+		err = &plugins.Fault{Class: plugins.Compile, Plugin: short(name)} // another release's gate let it through
+	}
+	return p, err
+}
+
+func short(name string) string {
+	if len(name) > 12 {
+		name = name[:12]
+	}
+	return name
+}
+
+// maxHeader is how much of a header section a rule is tried on.
+const maxHeader = 256 << 10
+
+// ErrHeader is what a header section that is too large is answered with.
+var ErrHeader error = &mail.Fault{Class: mail.Setup, Code: "header_too_large",
+	Text: "the header section has more than 256 KiB", Help: "paste the lines above the first empty one"}
+
+// Try asks a plugin with settings about a header section, which is kept
+// nowhere. A plugin that fails is a *plugins.Fault; the settings may be
+// manifest.Faults.
+func (b *Book) Try(ctx context.Context, user id.User, name string, config []byte, header string, size int64) (plugins.Outcome, error) {
+	if len(header) > maxHeader {
+		return plugins.Outcome{}, ErrHeader
+	}
+	p, err := b.plugin(ctx, user, name)
+	if err != nil {
+		return plugins.Outcome{}, err
+	}
+	r, err := p.Rule(ctx, config)
+	if err != nil {
+		return plugins.Outcome{}, err
+	}
+	defer r.Forget()
+	if size <= 0 {
+		size = int64(len(header))
+	}
+	return r.Run(ctx, field.Of(mail.ParseHeader([]byte(header)), mail.Ref{Size: size}, &field.Mailbox{}))
+}

@@ -1,0 +1,10 @@
+package rulebook
+
+import "github.com/smtp-sync/smtp-sync/internal/id"
+
+// Held is how many things memory has of a user.
+func (b *Book) Held(user id.User) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.made[user]) + len(b.counts[user])
+}

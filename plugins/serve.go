@@ -1,0 +1,139 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"sync"
+
+	"github.com/smtp-sync/smtp-sync/plugins/field"
+)
+
+// Serve is the other end of Options.Worker: it gives up what a process can give
+// up, then runs plugins for the host at the two pipes until in ends. It is all
+// that its process does.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
+	o.Worker = nil
+	h, err := New(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := confine(); err != nil {
+		return err
+	}
+	s := &server{host: h, out: out, rules: map[snapshotKey]*Rule{}}
+	return s.serve(ctx, in)
+}
+
+// maxRules is how many rules a worker keeps ready. Beyond them all are made again.
+const maxRules = 10_000
+
+type server struct {
+	host *Host
+
+	writing sync.Mutex
+	out     io.Writer
+
+	mu    sync.Mutex
+	rules map[snapshotKey]*Rule
+}
+
+// serve answers requests as they are done; the host sends no more at once than
+// it has slots, and those that compile.
+func (s *server) serve(ctx context.Context, in io.Reader) error {
+	for {
+		var q request
+		octets, err := readFrame(in, maxRequest, &q)
+		if errors.Is(err, io.EOF) {
+			return nil // the host is gone
+		}
+		if err != nil {
+			return err
+		}
+		go func() { _ = s.answer(q.ID, s.do(ctx, &q, octets)) }()
+	}
+}
+
+func (s *server) answer(id uint64, r reply) error {
+	r.ID = id
+	b, err := appendFrame(nil, &r, nil)
+	if err != nil {
+		return err
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	_, err = s.out.Write(b)
+	return err
+}
+
+func (s *server) do(ctx context.Context, q *request, octets []byte) (r reply) {
+	switch q.Op {
+	case opLoad:
+		_, err := s.host.Load(ctx, octets)
+		return failure(err)
+	case opRule:
+		return s.rule(ctx, q, octets)
+	case opRun:
+		rule := s.get(q.key())
+		if rule == nil {
+			return reply{Class: unknown}
+		}
+		h, ref := q.header(octets)
+		out, err := rule.Run(ctx, field.Of(h, ref, &field.Mailbox{Name: q.Mailbox, Authserv: q.Authserv}))
+		r = failure(err)
+		r.Outcome = out
+		return r
+	case opDrop:
+		s.mu.Lock()
+		rule := s.rules[q.key()]
+		delete(s.rules, q.key())
+		s.mu.Unlock()
+		if rule != nil {
+			rule.Forget()
+		}
+	case opForget:
+		s.mu.Lock()
+		maps.DeleteFunc(s.rules, func(key snapshotKey, _ *Rule) bool { return key.plugin == q.Plugin })
+		s.mu.Unlock()
+		return failure(s.host.Forget(ctx, q.Plugin))
+	}
+	return reply{}
+}
+
+func (s *server) rule(ctx context.Context, q *request, settings []byte) reply {
+	s.host.mu.Lock()
+	l := s.host.plugins[q.Plugin]
+	s.host.mu.Unlock()
+	if l == nil || l.plugin == nil {
+		return reply{Class: unknown}
+	}
+	rule, err := l.plugin.Rule(ctx, settings)
+	if err == nil {
+		s.mu.Lock()
+		if len(s.rules) >= maxRules {
+			clear(s.rules)
+		}
+		s.rules[q.key()] = rule
+		s.mu.Unlock()
+	}
+	return failure(err)
+}
+
+func (s *server) get(key snapshotKey) *Rule {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rules[key]
+}
+
+// failure is what the host makes a fault of again.
+func failure(err error) reply {
+	fault, ok := errors.AsType[*Fault](err)
+	switch {
+	case err == nil:
+		return reply{}
+	case ok:
+		return reply{Class: fault.Class, Number: fault.Number, Detail: fault.Detail}
+	}
+	return reply{Class: Instantiate} // the host looked at it before: it cannot be refused
+}
