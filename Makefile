@@ -29,11 +29,13 @@ check: ## format, vet, go fix, staticcheck, architecture, generated files, the m
 	$(TOOL) staticcheck ./...
 	go test -count=1 -run '^TestArch' .
 	go run ./internal/tools/configdoc
+	go run ./internal/tools/shippedrules
 	cd internal/store/sqlite && $(SQLC) diff
 	go run ./internal/tools/model
 
 generate: ## the files that are printed from others
 	go run ./internal/tools/configdoc -w
+	go generate ./plugins/shipped
 	cd internal/store/sqlite && $(SQLC) generate
 
 model: ## the exactly-once model with its rejected alternatives (needs spin and gcc)

@@ -69,7 +69,7 @@ var picture = []struct {
 	{"internal/sim", []string{"..."}},
 	{"internal/hostile", []string{"..."}},
 	{"internal/testkit/...", []string{"..."}},
-	{"internal/tools/...", []string{"internal/config", "plugins/gate", "plugins/wat"}},
+	{"internal/tools/...", []string{"internal/config", "plugins/gate", "plugins/manifest", "plugins/wat"}},
 }
 
 // homes is where a foreign module may be imported. More than one home needs a

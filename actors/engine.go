@@ -162,6 +162,9 @@ func (e *Engine) Resume(ctx context.Context, user id.User, box id.Mailbox) error
 		s.Phase, s.Until, s.Reason = schedule.Idle, time.Time{}, schedule.Reason{}
 		s.Class, s.Failures, s.First = 0, 0, time.Time{}
 	}); err != nil {
+		// It may be stored all the same, and then it would wait for the next
+		// start; if it is not, its pass finds it paused.
+		e.send(forClock{resume{user, box, make(chan error, 1)}})
 		return err
 	}
 	return e.ask(ctx, func(a chan error) any { return resume{user, box, a} })

@@ -36,7 +36,9 @@ func (g *governor) Receive(c actor.Context) {
 		for _, p := range g.tracker.permits() {
 			g.desk.Began(now, p)
 		}
-		c.Send(g.clock, lost{})
+		if g.governed.Swap(true) { // the queues went with the one before
+			c.Send(g.clock, lost{})
+		}
 	case *actor.Stopping, *actor.Restarting:
 		g.stop()
 		for _, q := range g.quiets {

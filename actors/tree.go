@@ -22,7 +22,8 @@ type tree struct {
 	cleaner  *cleaner
 	watchers *watchers
 	unsaved  unsaved
-	start    time.Time // second 0 of the wheel
+	governed atomic.Bool // there has been a governor
+	start    time.Time   // second 0 of the wheel
 	slept    asleep
 	ready    chan struct{}
 	loaded   sync.Once

@@ -90,6 +90,10 @@ func (h *Host) Close(ctx context.Context) error {
 // however many ask. It may take a second for a large one. Its error is a
 // *gate.Refusal, manifest.Faults, or a *Fault of class Compile.
 func (h *Host) Load(ctx context.Context, wasm []byte) (*Plugin, error) {
+	if len(wasm) > gate.MaxModule { // its digest would take longer than its refusal
+		_, err := gate.Check(wasm, ABI)
+		return nil, err
+	}
 	digest := Digest(sha256.Sum256(wasm))
 	h.mu.Lock()
 	l := h.plugins[digest]

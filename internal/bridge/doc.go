@@ -7,6 +7,10 @@
 //	     -> rules -> open the upload session -> claim -> stream -> settle
 //	     -> re-check -> source policy
 //
+// Rules are asked once, of a message that nobody has claimed; their verdict is in
+// the claim. Where one may skip, the header of large mail is fetched first
+// (rules.go).
+//
 // The claim is one fenced insert that holds the session's URI; the settle is
 // one transaction with the audit line. No message is sent, ended or deleted but
 // between these two: the order and the recovery are those of

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -152,6 +153,42 @@ func TestOfTwinsThatWereRenumberedEachIsMovedOnce(t *testing.T) {
 			w.drop.add(message(3, 300))
 			w.sync(Leave)
 			w.arrived(Leave)
+		}
+	})
+}
+
+// TestADeletionThatEndedAfterTheFlagIsFinished: IMAP deletes in two steps, and
+// the process died between them. What its owner has flagged stays with him.
+func TestADeletionThatEndedAfterTheFlagIsFinished(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, when := range []When{Before, After} { // what we were about to delete was noted
+			w := newWorld(t, imap, message(1, 300), message(2, 300))
+			flagged := slices.Clone(w.drop.mails)
+			w.killed(StepDispose, when, Delete)
+			owners := &fakeMail{uid: 9, raw: message(9, 300), flagged: true}
+			for _, m := range flagged {
+				m.flagged = true
+			}
+			w.drop.mails = append(flagged, owners)
+			w.sync(Delete)
+			if !slices.Equal(w.drop.mails, []*fakeMail{owners}) {
+				t.Errorf("%v: %d messages are at the source, want the one of its owner", when, len(w.drop.mails))
+			}
+			w.drop.mails = nil
+			w.arrived(Delete) // each once, and that one not at all
+		}
+	})
+}
+
+// TestWhatIsFlaggedAsDeletedIsLeftAloneUnderEveryOtherPolicy, also if we know it.
+func TestWhatIsFlaggedAsDeletedIsLeftAloneUnderEveryOtherPolicy(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, imap, message(1, 300), message(2, 300))
+		w.sync(Leave)
+		w.drop.mails[0].flagged = true
+		w.want(w.sync(Seen), Report{Listed: 1, Already: 1})
+		if m := w.drop.mails[0]; !m.flagged || m.seen || !w.drop.mails[1].seen {
+			t.Error("a message that its owner has removed was touched, or another was not")
 		}
 	})
 }

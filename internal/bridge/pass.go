@@ -133,6 +133,9 @@ func (r *run) sync(ctx context.Context) error {
 	var broke error // of the last round that is followed by another
 	for failures := 0; ; {
 		before := r.ended()
+		if err := r.lookAgain(ctx); err != nil {
+			return err
+		}
 		err := r.round(ctx)
 		if e := r.blame(ctx); e != nil {
 			return e

@@ -105,11 +105,25 @@ func (r *run) list(ctx context.Context, src Source) (refs []mail.Ref, err error)
 			if err != nil {
 				return err
 			}
-			refs = append(refs, ref)
+			if !ref.Deleted || r.unfinished(ref) {
+				refs = append(refs, ref)
+			}
 		}
 		return nil
 	})
 	return refs, err
+}
+
+// unfinished reports a message flagged as deleted that we were about to delete
+// when the process or the connection ended between flagging and expunging. Any
+// other its owner has removed.
+func (r *run) unfinished(ref mail.Ref) bool {
+	if r.AfterImport != Delete {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.known.find(r.Keys.ID(ref)), func(e *ledger.Entry) bool { return e.State == ledger.Imported })
 }
 
 // candidate is a listed message with its identity, as far as it is known.

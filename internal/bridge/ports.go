@@ -15,7 +15,8 @@ import (
 // Source is one logged-in session with one mailbox. It is used by one
 // goroutine at a time. All its errors are *mail.Fault.
 type Source interface {
-	// List yields every message present now, oldest first, over all folders
+	// List yields every message present now, oldest first, over all folders;
+	// those flagged \Deleted only where Delete could finish what it had begun.
 	// asked for. If it ends without an error the listing was complete.
 	List(ctx context.Context) iter.Seq2[mail.Ref, error]
 	// Header fetches the header section and no body octets.

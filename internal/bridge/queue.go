@@ -5,10 +5,14 @@ import (
 	"time"
 )
 
-// begin takes a listing's jobs for the queue of this round.
+// begin takes a listing's jobs for the queue of this round. No claim is any
+// job's yet: one whose message has other ids by now is found by its content.
 func (r *run) begin(todo []*job) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, c := range r.claims {
+		c.taken = false
+	}
 	r.queue, r.shelf, r.shelved = todo, nil, nil
 }
 

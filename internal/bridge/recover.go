@@ -25,7 +25,7 @@ func (r *run) unsettled(ctx context.Context) ([]ledger.Claim, error) {
 // A second session is opened for none of them.
 func (r *run) recover(ctx context.Context, claims []ledger.Claim) error {
 	for _, c := range claims {
-		left := &resume{Claim: c, stored: unasked, unsure: true}
+		left := &resume{Claim: c, earlier: true, stored: unasked, unsure: true}
 		if c.Checkpoint.Offset > 0 {
 			left.marks = []ledger.Checkpoint{c.Checkpoint}
 		}
@@ -52,6 +52,23 @@ func (r *run) recover(ctx context.Context, claims []ledger.Claim) error {
 		}
 	}
 	return nil
+}
+
+// lookAgain finds the claims of which the last round does not know whether they were
+// written: by now their messages may have other ids.
+func (r *run) lookAgain(ctx context.Context) error {
+	r.mu.Lock()
+	unclear := r.unclear
+	r.unclear = false
+	r.mu.Unlock()
+	if !unclear {
+		return nil
+	}
+	claims, err := r.unsettled(ctx)
+	if err != nil {
+		return err
+	}
+	return r.recover(ctx, slices.DeleteFunc(claims, func(c ledger.Claim) bool { return r.claims[c.Key] != nil }))
 }
 
 // query asks a session what became of it.

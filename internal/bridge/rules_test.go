@@ -70,8 +70,14 @@ func (w wanting) Entries(ctx context.Context) ([]ledger.Entry, error) {
 }
 
 func TestWhatItsUserWantsNoRuleSkips(t *testing.T) {
+	for _, size := range []int{300, 600_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) { wantedAfterAll(t, size) })
+	}
+}
+
+func wantedAfterAll(t *testing.T, size int) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, pop3, message(1, 300), message(1, 300), message(2, 300))
+		w := newWorld(t, pop3, message(1, size), message(1, size), message(2, 300))
 		src, err := (&deadly{new(life), w.drop}).Dial(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -86,6 +92,9 @@ func TestWhatItsUserWantsNoRuleSkips(t *testing.T) {
 		w.want(w.sync(Leave, func(p *Pass) {
 			p.Filter, p.Ledger = skipSubject("1"), wanting{p.Ledger}
 		}), Report{Listed: 3, Imported: 2, Skipped: 1})
+		if !has(w.memory.Lines(w.box), mail.Imported, "") { // not that for which it would have been skipped
+			t.Errorf("audit: %+v", w.memory.Lines(w.box))
+		}
 	})
 }
 

@@ -45,6 +45,7 @@ type run struct {
 	touched  bool               // something at the source is due, or was done, in this round
 	twins    bool               // messages without id were imported, and are to be deleted
 	panicked bool
+	unclear  bool // a claim may have been written, and is not in claims
 
 	hungry    bool          // the maildrop was left for want of memory
 	base      chan struct{} // a window of this round's own, while nobody uses it
@@ -72,13 +73,14 @@ type job struct {
 // resume is what is known about a claimed upload.
 type resume struct {
 	ledger.Claim
-	stored int64               // octets that Gmail says it has
-	marks  []ledger.Checkpoint // positions whose hash is known, ascending
+	earlier bool                // claimed before this pass
+	stored  int64               // octets that Gmail says it has
+	marks   []ledger.Checkpoint // positions whose hash is known, ascending
 	// unsure: the last octet may have been sent, by us or by an earlier
 	// process, and the answer is not known.
 	unsure bool
 	done   bool // Gmail has said that it has the message; settling it failed
-	taken  bool // some job of this pass has it
+	taken  bool // some job of this round has it
 	tries  int  // readings of the source for it in this pass
 }
 
@@ -198,7 +200,7 @@ func (r *run) end(j *job, k ledger.Key, o ledger.Outcome) {
 	r.done(j, used)
 	r.mu.Unlock()
 	e := Event{Ref: j.ref, Status: o.Status, Reason: o.Reason, Domain: o.Domain, Size: o.Size}
-	e.Recovered = j.resume != nil || j.ref == (mail.Ref{})
+	e.Recovered = j.resume != nil && j.resume.earlier || j.ref == (mail.Ref{})
 	if !j.began.IsZero() {
 		e.Took = time.Since(j.began)
 	}

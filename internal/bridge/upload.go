@@ -25,6 +25,9 @@ func (t *transfer) claim(ctx context.Context) error {
 		Size: t.outcome("", "").Size, Attempts: t.job.attempts, At: time.Now(),
 	}
 	if err := t.at(StepClaim, func() error { return t.Ledger.Claim(ctx, c) }); err != nil {
+		t.mu.Lock()
+		t.unclear = t.unclear || !errors.Is(err, ledger.ErrTaken)
+		t.mu.Unlock()
 		return err
 	}
 	t.up = &resume{Claim: c, taken: true}

@@ -158,9 +158,10 @@ type maildrop struct {
 }
 
 type fakeMail struct {
-	uid  uint32
-	raw  string
-	seen bool
+	uid     uint32
+	raw     string
+	seen    bool
+	flagged bool // as deleted
 }
 
 func (d *maildrop) add(raw string) {
@@ -202,6 +203,7 @@ func (d *maildrop) ref(i int, m *fakeMail) mail.Ref {
 		r.UIDL = fmt.Sprint("u", m.uid)
 	case imap:
 		r.Folder, r.Validity, r.UID, r.Seen = "INBOX", d.validity, m.uid, m.seen
+		r.Deleted = m.flagged
 	}
 	return r
 }

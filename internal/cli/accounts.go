@@ -169,6 +169,9 @@ func (p *person) count(e bridge.Event) {
 		return
 	}
 	p.metrics.MessageEnded(string(e.Status), e.Size, e.Took)
+	if class, past := pastRule(e); past {
+		p.metrics.PastRule(class)
+	}
 	if e.Recovered {
 		p.metrics.Recovered(string(e.Status))
 	}

@@ -60,7 +60,7 @@ func (p *progress) event(e bridge.Event) {
 		}
 		if e.Status != mail.Imported {
 			p.line("%s: %s%s, from %s, %d octets", e.Ref, e.Status, reason(e.Reason), e.Domain, e.Size)
-		} else if strings.HasPrefix(e.Reason, "rule_failed") && !p.past[e.Reason] {
+		} else if _, past := pastRule(e); past && !p.past[e.Reason] {
 			p.past[e.Reason] = true
 			p.line("%s: imported, and a rule was left out%s: mend it or leave it away; what else comes so is not listed", e.Ref, reason(e.Reason))
 		}
@@ -108,4 +108,15 @@ func reason(code string) string {
 		return ""
 	}
 	return " (" + code + ")"
+}
+
+// pastRule reports a message that was imported although a rule could not be
+// asked, or not followed, and why that was.
+func pastRule(e bridge.Event) (class string, past bool) {
+	why, past := strings.CutPrefix(e.Reason, "rule_failed")
+	if e.Status != mail.Imported || !past {
+		return "", false
+	}
+	class, _, _ = strings.Cut(strings.TrimPrefix(why, ":"), ":")
+	return class, true
 }

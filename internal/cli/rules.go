@@ -16,6 +16,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/plugins"
 	"github.com/smtp-sync/smtp-sync/plugins/field"
 	"github.com/smtp-sync/smtp-sync/plugins/gate"
+	"github.com/smtp-sync/smtp-sync/plugins/shipped"
 )
 
 // openRules makes the rules of the service's users ready. Plugins run in this
@@ -101,8 +102,12 @@ func specOf(ctx context.Context, host *plugins.Host, f pluginFlag) (s plugins.Sp
 	return s, err
 }
 
-// readModule reads a module, and no more of a file than any may have.
+// readModule gives the module of a rule that comes with the program, or reads
+// one, and no more of a file than any may have.
 func readModule(path string) ([]byte, error) {
+	if r, ok := shipped.Named(path); ok {
+		return r.Wasm, nil
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -115,7 +115,7 @@ func imapConfig(m account.Mailbox, out *dial.Dialer) imap.Config {
 	return imap.Config{
 		Host: m.Host, Port: uint16(m.Port), Security: imap.Security(m.Security),
 		Username: m.Username, Password: m.Password, Folders: folderNames(m),
-		Since: since(m), ReadOnly: m.AfterImport == string(bridge.Leave), Dial: out,
+		Since: since(m), ReadOnly: m.AfterImport == string(bridge.Leave), Flagged: m.AfterImport == string(bridge.Delete), Dial: out,
 	}
 }
 

@@ -29,8 +29,8 @@ type syncCmd struct {
 
 	GoogleRefreshTokenFile string `help:"File with a Google refresh token; else the grant stored by login." placeholder:"F"`
 
-	Plugin   []string `help:"Rule to run, a Wasm file; repeatable." placeholder:"FILE.wasm" sep:"none"`
-	Set      []string `help:"Setting of the --plugin before it; repeatable." placeholder:"key=value" sep:"none"`
+	Plugin   []string `help:"Rule to run: a Wasm file, or the name of one that comes with the program, such as skip-domains; repeatable." placeholder:"FILE.wasm" sep:"none"`
+	Set      []string `help:"Setting of the --plugin before it; lists with commas; repeatable." placeholder:"key=value" sep:"none"`
 	Parallel int      `help:"Uploads in flight; default adaptive." placeholder:"N"`
 	JSON     bool     `name:"json" help:"The last line of standard output is one JSON object."`
 }

@@ -108,9 +108,20 @@ func TestEveryFaultIsOneLineWithItsRemedyAndAnExitCode(t *testing.T) {
 		{name: "labels without the permission", spoil: func(s *setting) {
 			s.in.write(s.in.token, s.in.gmail.RefreshToken(user, gmailtest.ScopeInsert))
 		}, args: []string{"--label", "Old"}, code: 4, words: []string{"login --labels"}},
+		{name: "labels of rules without the permission", spoil: func(s *setting) {
+			s.in.write(s.in.token, s.in.gmail.RefreshToken(user, gmailtest.ScopeInsert))
+		}, args: []string{"--plugin", "label-by-domain", "--set", "label=Old"}, code: 4, words: []string{"--plugin", "login --labels"}},
 		{name: "a day before time", args: []string{"--since", "0000-01-01"}, code: 2, words: []string{"--since"}},
 		{name: "unknown setting", spoil: func(s *setting) { s.in.env["SMTPSYNC_SORCE_PORTS"] = "1" }, code: 2, words: []string{"SMTPSYNC_SOURCE_PORTS"}},
-		{name: "rules are not built", args: []string{"--plugin", "x.wasm"}, code: 2, words: []string{"--plugin"}},
+		{name: "a rule that is not there", args: []string{"--plugin", "no-such.wasm"}, code: 2, words: []string{"--plugin no-such.wasm", "no such file"}},
+		{name: "a rule that is no module", spoil: func(s *setting) {
+			s.in.write(filepath.Join(filepath.Dir(s.in.data), "text.wasm"), "not a module\n")
+		}, args: []string{"--plugin", "text.wasm"}, code: 2, words: []string{"--plugin text.wasm"}},
+		{name: "a rule without what it needs", args: []string{"--plugin", "skip-domains"}, code: 2, words: []string{"--plugin skip-domains: config.domains: is missing"}},
+		{name: "a setting that a rule has not", args: []string{"--plugin", "size-limit", "--set", "limit=1MB", "--set", "colour=red"}, code: 2, words: []string{"--plugin size-limit", "colour"}},
+		{name: "a setting that makes no sense", args: []string{"--plugin", "subject-regex", "--set", "pattern=(", "--set", "action=skip"}, code: 2, words: []string{"--plugin subject-regex: config.pattern"}},
+		{name: "a setting without a value", args: []string{"--plugin", "skip-domains", "--set", "domains"}, code: 2, words: []string{"key=value"}},
+		{name: "a setting before its rule", args: []string{"--set", "domains=a.example", "--plugin", "skip-domains"}, code: 2, words: []string{"--set domains=a.example"}},
 		{name: "POP3 has no folders", args: []string{"--folder", "Old"}, code: 2, words: []string{"--folder"}},
 		{name: "POP3 has no seen flag", args: []string{"--after-import", "seen"}, code: 2, words: []string{"seen"}},
 		{name: "no password file", spoil: func(s *setting) { _ = os.Remove(s.box.password) }, code: 2, words: []string{"--password-file"}},

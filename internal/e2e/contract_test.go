@@ -18,7 +18,7 @@ import (
 // type, fields and the codes of problems. One that no line reaches fails.
 func TestEveryRouteAnswersAsWritten(t *testing.T) {
 	t.Parallel()
-	pop := popWith(t, nil, append(three(), testkit.Message(4))...)
+	pop := popWith(t, nil)
 	s := open(t, gmailtest.Options{})
 	s.installation.at("pop3s", "ann", password, pop.port, pop.ca)
 	s.env["SMTPSYNC_GMAIL_CONCURRENCY_PER_USER"] = "1" // so that each message meets the fault that is meant for it
@@ -43,14 +43,19 @@ func TestEveryRouteAnswersAsWritten(t *testing.T) {
 		gmailtest.Event{Type: "verification", Issuer: s.gmail.URL + "/", Extra: map[string]any{"state": "x"}}); err != nil || status != http.StatusAccepted {
 		t.Errorf("a security event: %d %v", status, err)
 	}
+	c.drive(mailboxLines)
+	// Mail comes now: a pause in the middle of it would take a fault for itself.
 	for range 2 {
 		s.gmail.Next(gmailtest.Fault{At: gmailtest.Put, Kind: gmailtest.ReadThenAnswer, Status: 400, Body: `{"error":{"code":400,"message":"Invalid attachment."}}`})
 	}
 	s.gmail.Next(gmailtest.Fault{At: gmailtest.Put, Kind: gmailtest.CommitThenDrop, Last: true})
 	s.gmail.Next(gmailtest.Fault{At: gmailtest.Query, Kind: gmailtest.Expire})
-	c.drive(mailboxLines)
+	for _, raw := range append(three(), testkit.Message(4)) {
+		pop.drop.Add(raw)
+	}
+	c.drive([]line{{"program", "POST /api/v1/mailboxes/{box}/sync", 202, "json", mailboxFields, "", "", ""}})
 	for status, n := range map[string]int{"refused": 2, "doubtful": 1, "imported": 1} {
-		s.until(strconv.Itoa(n)+" "+status, 30*time.Second, func() bool {
+		s.until(strconv.Itoa(n)+" "+status, time.Minute, func() bool {
 			entries := v.want(200, "GET", "/audit?status="+status, nil)["entries"].([]any)
 			if status == "imported" && len(entries) > 0 {
 				c.known["domain"] = entries[0].(map[string]any)["sender_domain"].(string)

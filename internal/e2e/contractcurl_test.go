@@ -141,7 +141,7 @@ func first(v visitor, r *http.Request) page {
 	}
 	defer res.Body.Close()
 	text, err := bufio.NewReader(res.Body).ReadString('\n')
-	if err != nil || !strings.HasPrefix(text, "retry: ") {
+	if err != nil || !strings.HasPrefix(text, "id: ") && !strings.HasPrefix(text, "retry: ") {
 		v.t.Errorf("%s: %q, %v", r.URL.Path, text, err)
 	}
 	return page{res, text}

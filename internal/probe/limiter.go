@@ -122,10 +122,6 @@ func (l *Limiter) Failed(user id.User, host, username string, password vault.Sec
 	l.note(failure{now, keys, saved})
 }
 
-// manySaved is how much oftener than tests the kept passwords of a user may fail
-// at one host: who moves a whole family there has no dialogue to stop him.
-const manySaved = 5
-
 // admit says whether a password may be kept; nothing is counted by it.
 func (l *Limiter) admit(user id.User, host, username string) error {
 	keys := l.keys(user, host, username)
@@ -136,7 +132,7 @@ func (l *Limiter) admit(user id.User, host, username string) error {
 	if n := l.limits.Account; l.counts[keys[byAccount]] >= n {
 		return l.refusal(keys[byAccount], n, now)
 	}
-	if n := l.limits.UserHost * manySaved; l.counts[keys[byUserHost]] >= n {
+	if n := l.limits.UserHost; l.counts[keys[byUserHost]] >= n {
 		return l.refusal(keys[byUserHost], n, now)
 	}
 	return nil

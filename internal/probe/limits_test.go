@@ -151,8 +151,8 @@ func TestKeptPasswordsAreGuessesToo(t *testing.T) {
 				l.Failed(eve, box.Host, box.Username, vault.NewSecret("123456"))
 			}
 		}
-		if kept != manySaved*20 {
-			t.Errorf("%d guesses at one host, want %d", kept, manySaved*20)
+		if kept != 20 {
+			t.Errorf("%d guesses at one host, want 20", kept)
 		}
 		if err := p.Admit(id.New[id.User](), box); err != nil {
 			t.Errorf("another user: %v", err)

@@ -6,7 +6,7 @@
 // servers, Gmail, the registry. One run is one testing/synctest bubble: some
 // users with some mailboxes live through some days in a fraction of a second.
 //
-//	fate      brings mail, removes mail, restarts the process, presses buttons
+//	fate      brings mail, removes mail, changes rules, restarts the process, presses buttons
 //	faults    decide by (seed, who, step, how often he was there) what breaks
 //	process   one life of the program; when it is killed another takes over,
 //	          and what is left of the old one is a zombie that must do no harm

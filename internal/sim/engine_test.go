@@ -61,7 +61,9 @@ func (p *process) press(b *box, button func(context.Context, *actors.Engine) err
 	b.watch.excuse()
 	ctx, cancel := context.WithTimeout(p.w.t.Context(), time.Minute)
 	defer cancel()
-	_ = button(ctx, p.engine) // it may fail: people press again, some day
+	if err := button(ctx, p.engine); err != nil { // people press again, some day
+		b.tell("pressed", err.Error())
+	}
 }
 
 func (p *process) syncNow(b *box) {

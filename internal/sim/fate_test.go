@@ -72,6 +72,8 @@ func (w *world) happens(p plan) {
 		current.syncNow(b)
 	case n < 90:
 		current.pauseOrResume(b)
+	case n < 93:
+		b.way.Store(w.dice.Int64N(ways)) // other rules
 	case n < 98:
 		w.reconnect(b.u)
 	default:

@@ -65,6 +65,8 @@ var menu = map[step][]fault{
 	"close":  {cut, stall},
 	"idle":   {cut, stall},
 
+	"rules": {refuse, kill},
+
 	"open":  {stall, rateNamed, rateBare, rateHour, busy, revoke, freeze},
 	"put":   {stall, rateNamed, rateBare, rateHour, busy, lostBefore, lostAfter, partial, expire, revoke, freeze},
 	"query": {stall, rateNamed, rateBare, busy, expire, revoke},

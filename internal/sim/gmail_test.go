@@ -29,6 +29,7 @@ type gmail struct {
 // upload is one session: what it holds is known by its hash alone.
 type upload struct {
 	opened time.Time
+	labels []string
 	stored int64
 	sum    hash.Hash
 	done   bool
@@ -126,7 +127,7 @@ func (g *uplink) unavailable(at step, why string) error {
 }
 
 // Open implements bridge.Importer.
-func (g *uplink) Open(ctx context.Context, _ mail.Upload) (vault.Secret, error) {
+func (g *uplink) Open(ctx context.Context, told mail.Upload) (vault.Secret, error) {
 	if _, err := g.at(ctx, "open"); err != nil {
 		return vault.Secret{}, err
 	}
@@ -136,7 +137,7 @@ func (g *uplink) Open(ctx context.Context, _ mail.Upload) (vault.Secret, error) 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	uri := fmt.Sprint("session-", len(g.sessions))
-	g.sessions[uri] = &upload{opened: time.Now(), sum: sha256.New()}
+	g.sessions[uri] = &upload{opened: time.Now(), labels: told.LabelIDs, sum: sha256.New()}
 	return vault.NewSecret(uri), nil
 }
 

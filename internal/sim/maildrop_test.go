@@ -44,6 +44,8 @@ type books struct {
 	deleted int // and by us
 	copies  int // in Gmail
 	spare   int // of these, that nobody can be blamed for
+	skips   int // times that a rule said skip
+	kept    int // and that none did, or could be asked
 }
 
 // letter is one message in a maildrop.

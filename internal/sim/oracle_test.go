@@ -83,12 +83,13 @@ func (b *box) judge() (expired int) {
 		if x.poison { // refused in the session that is asked again after a crash
 			expired -= k[ledger.Doubtful]
 		}
-		if missing := x.ever - x.removed - x.copies - k[ledger.Refused] - k[ledger.Doubtful]; missing > 0 {
+		if missing := x.ever - x.removed - x.copies - k[ledger.Refused] - k[ledger.Doubtful] - k[ledger.Skipped]; missing > 0 {
 			if aside -= missing; aside < 0 || !x.stuck && b.trouble[x] < 3 {
 				b.fail("%s is lost: %+v, the ledger says %v", x.name, x.books, k)
 			}
 		}
 		b.judgeText(x, k)
+		b.judgeRules(x, k)
 	}
 	for _, l := range b.drop.all() {
 		k := known[l.content]

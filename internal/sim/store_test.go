@@ -73,10 +73,17 @@ func (s *book) Claim(ctx context.Context, c ledger.Claim) error {
 	if err := s.m.Begin(ctx); err != nil {
 		return err
 	}
+	s.b.opened(c.Session, c.Verdict)
 	return s.write(ctx, "claim", func() error { return s.l.Claim(ctx, c) })
 }
 
 func (s *book) Renew(ctx context.Context, k ledger.Key, old, next vault.Secret) error {
+	claims, _ := s.l.Claims(ctx)
+	for _, c := range claims {
+		if c.Key == k {
+			s.b.opened(next, c.Verdict)
+		}
+	}
 	return s.write(ctx, "renew", func() error { return s.l.Renew(ctx, k, old, next) })
 }
 

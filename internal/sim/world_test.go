@@ -69,7 +69,8 @@ type box struct {
 	push   bool
 	newest bool
 	poll   time.Duration
-	weak   bool // mail here has headers that tell little
+	weak   bool         // mail here has headers that tell little
+	way    atomic.Int64 // its rules; 0: none
 
 	mu        sync.Mutex
 	written   int // letters so far
@@ -142,6 +143,7 @@ func (w *world) addBox(u *user, name string) *box {
 	}
 	b.push = k == imap && len(folders) == 1 && r.IntN(2) == 0
 	b.weak = k == imap && r.IntN(4) == 0
+	b.way.Store(r.Int64N(ways))
 	if k != imap && b.policy == bridge.Seen {
 		b.policy = bridge.Leave
 	}
@@ -171,11 +173,11 @@ func (b *box) deliver(large bool) {
 	}
 	size := 300 + r.IntN(6000)
 	switch n := r.IntN(100); {
-	case n == 0:
+	case n < 3:
 		size = 300_000 + r.IntN(400_000) // larger than the window
-	case n < 4:
+	case n < 6:
 		size = 40_000 + r.IntN(60_000)
-	case large && n < 8:
+	case large && n < 10:
 		size = 9<<20 + r.IntN(9<<20) // checkpoints
 	}
 	b.mu.Lock()

@@ -24,6 +24,7 @@ var (
 	scopes       = []string{"user", "concurrent", "project", "minute", "day", "history", "source"}
 	actorKinds   = []string{"node", "governor", "wheel", "shard", "user", "mailbox", "worker"}
 	recoverKinds = []string{"imported", "resumed", "refused", "doubtful", "failed"}
+	ruleFaults   = []string{"trap", "out_of_fuel", "bad_verdict", "host_arg", "instantiate", "compile", "config", "switched_off", "not_run_here", "label"}
 )
 
 // Metrics counts what the engine does. It may be used by many goroutines at
@@ -50,6 +51,7 @@ type Metrics struct {
 	refusals  counters
 	panics    counters
 	recovered counters
+	pastRules counters
 
 	commitTime prometheus.Histogram
 	writes     prometheus.Counter
@@ -90,6 +92,7 @@ func (m *Metrics) mail() {
 	m.octets = m.counters("bridge_message_bytes_total", "Octets of these messages, as counted.", "status", statuses)
 	m.transferTime = m.histogram("bridge_transfer_duration_seconds", "From the claim of a message to its outcome.", spread(0.001, 1000))
 	m.delay = m.histogram("bridge_mail_delay_seconds", "From the announcement of new mail by push to the import of each message of the pass that it brings about. Mailboxes with a backlog do not count.", spread(0.001, 3600))
+	m.pastRules = m.counters("bridge_messages_past_rules_total", "Messages that were imported although a rule could not be asked, or not followed, by why the first of these could not.", "class", ruleFaults)
 	m.recovered = m.counters("bridge_recovered_claims_total", "Claims that an earlier process left behind, by what became of them.", "outcome", recoverKinds)
 
 	m.used = m.gauges("quota_budget_used", "What of a budget is spent: quota units, octets of memory or sessions.", "kind", budgetKinds)
@@ -258,6 +261,14 @@ func (m *Metrics) ActorPanics(kind string) {
 func (m *Metrics) Recovered(outcome string) {
 	if m != nil {
 		m.recovered.of(outcome).Inc()
+	}
+}
+
+// PastRule counts a message that was imported although a rule could not be asked,
+// or not followed: a class of plugins.Fault, or label.
+func (m *Metrics) PastRule(class string) {
+	if m != nil {
+		m.pastRules.of(class).Inc()
 	}
 }
 

@@ -154,6 +154,7 @@ func TestEveryWordOfASetHasItsOwnSeries(t *testing.T) {
 		strings.Join(scopes, " "):       m.Refusals,
 		strings.Join(actorKinds, " "):   m.ActorPanics,
 		strings.Join(recoverKinds, " "): m.Recovered,
+		strings.Join(ruleFaults, " "):   m.PastRule,
 		strings.Join(budgetKinds, " "):  func(s string) { m.Budget(s, 1, 2) },
 	} {
 		for word := range strings.FieldsSeq(set) {

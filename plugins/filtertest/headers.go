@@ -64,7 +64,8 @@ var (
 	results = []string{"mx.example.net; dmarc=pass header.from=example.org", "mx.example.net; dmarc=fail", "mx.example.net; spf=pass; dmarc=none", "other.example; dmarc=pass", "mx.example.net (dmarc=pass); dmarc=fail"}
 )
 
-// Made yields n messages, the same for the same seed.
+// Made yields n messages made up from what headers are made of, the same ones
+// for the same seed.
 func Made(seed uint64, n int) iter.Seq[*Message] {
 	return func(yield func(*Message) bool) {
 		r := rand.New(rand.NewPCG(seed, 1))

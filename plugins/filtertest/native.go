@@ -18,7 +18,7 @@ func Wasm(ctx context.Context, h *plugins.Host, wasm []byte) (Plugin, error) {
 	if err != nil {
 		return Plugin{}, err
 	}
-	return Plugin{p.Manifest, func(ctx context.Context, settings json.RawMessage) (Filter, error) {
+	return Plugin{p.Manifest, p.Digest, func(ctx context.Context, settings json.RawMessage) (Filter, error) {
 		rule, err := p.Rule(ctx, settings)
 		if err != nil {
 			return nil, err // no Filter that holds no rule
@@ -30,7 +30,7 @@ func Wasm(ctx context.Context, h *plugins.Host, wasm []byte) (Plugin, error) {
 // Native runs a rule in Go as the host runs it in Wasm: with the fields that
 // its manifest names, and with nothing left of the message before.
 func Native(m *manifest.Manifest, p sdk.Plugin) Plugin {
-	return Plugin{m, func(_ context.Context, settings json.RawMessage) (Filter, error) {
+	return Plugin{m, plugins.Digest{}, func(_ context.Context, settings json.RawMessage) (Filter, error) {
 		config, err := m.Resolve(settings)
 		if err != nil {
 			return nil, err
@@ -92,7 +92,10 @@ type host struct {
 	native *native
 	facts  *field.Facts // nil while settings are read
 	out    plugins.Outcome
+	said   int // labels and notes
 }
+
+const maxSaid = 64
 
 func told(value string, found bool) (string, int32) {
 	if !found {
@@ -178,10 +181,10 @@ func truth(yes, known bool) int32 {
 }
 
 func (h *host) Label(text string) int32 {
-	switch {
+	switch h.said++; {
 	case !h.native.manifest.Needs.Labels:
 		return sdk.NotGranted
-	case len(h.out.Labels) == 5 || !utf8.ValidString(text) || !manifest.ValidLabel(text):
+	case h.said > maxSaid || len(h.out.Labels) == 5 || !utf8.ValidString(text) || !manifest.ValidLabel(text):
 		return sdk.BadArg
 	}
 	h.out.Labels = append(h.out.Labels, text)
@@ -189,7 +192,7 @@ func (h *host) Label(text string) int32 {
 }
 
 func (h *host) Note(code int32, value int64) {
-	if len(h.out.Notes) < 64 {
+	if h.said++; h.said <= maxSaid {
 		h.out.Notes = append(h.out.Notes, plugins.Note{Code: code, Value: value})
 	}
 }

@@ -111,6 +111,7 @@ func TestARefusalNamesPlaceThingAndCure(t *testing.T) {
 		{"ref.null", body(0xd0, 0x70), gate.Forbidden, "reference"},
 		{"table.set", body(0x26, 0), gate.Forbidden, "table"},
 		{"memory.init", body(0xfc, 8, 0, 0), gate.Forbidden, "passive"},
+		{"an instruction that there is not", body(0xfc, 48), gate.Forbidden, "0xfc 48"},
 		{"second memory", body(0x41, 0, 0x28, 0x42, 0, 0), gate.Malformed, "second memory"},
 		{"alignment", body(0x41, 0, 0x28, 3, 0, 0xac), gate.Malformed, "alignment"},
 		{"unknown local", body(0x20, 0), gate.Malformed, "local 0 of 0"},
@@ -160,8 +161,8 @@ func TestLimitsAreWhereTheySay(t *testing.T) {
 		says           string
 	}{
 		{"blocks in a row", body(bytes.Repeat([]byte{0x02, 0x40, 0x0b}, gate.MaxBlocks)), body(bytes.Repeat([]byte{0x02, 0x40, 0x0b}, gate.MaxBlocks+1)), "blocks"},
-		{"blocks in one another", body(bytes.Repeat([]byte{0x03, 0x40}, gate.MaxBlocks), bytes.Repeat([]byte{0x0b}, gate.MaxBlocks)),
-			body(bytes.Repeat([]byte{0x03, 0x40}, gate.MaxBlocks+1), bytes.Repeat([]byte{0x0b}, gate.MaxBlocks+1)), "blocks"},
+		{"loops in one another", body(bytes.Repeat([]byte{0x03, 0x40}, gate.MaxBlocks/2), bytes.Repeat([]byte{0x0b}, gate.MaxBlocks/2)),
+			body(bytes.Repeat([]byte{0x03, 0x40}, gate.MaxBlocks/2+1), bytes.Repeat([]byte{0x0b}, gate.MaxBlocks/2+1)), "blocks"},
 		{"blocks of all functions", functions(5, 2000), functions(6, 2000), "squared"},
 		{"locals", locals(2000), locals(2001), "locals"},
 		{"targets", targets(4096), targets(4097), "targets"},

@@ -151,6 +151,9 @@ func (c *checker) expression(b *body, results int) {
 	height, targets := 0, 0
 	for len(c.frames) > 0 && c.ok() {
 		in := c.next()
+		if !c.ok() {
+			return // what was read of it may be anything
+		}
 		top := &c.frames[len(c.frames)-1]
 		o := ops[in.op]
 		pop, push := int(o.pop), int(o.push)
@@ -160,7 +163,7 @@ func (c *checker) expression(b *body, results int) {
 		case opBlock, opLoop, opIf:
 			open = c.open(in)
 			pop += open.params
-			b.blocks++
+			b.blocks += 1 + b2i(in.op == opLoop) // metering puts an if into each loop
 		case opElse:
 			if top.op != opIf {
 				c.refuse(in.at, Malformed, helpBuild, "else without if")

@@ -10,7 +10,7 @@ const (
 	MaxManifest = 16 << 10  // octets of the manifest section
 	MaxPages    = 256       // of 64 KiB: linear memory
 	MaxBody     = 256 << 10 // octets of one function
-	MaxBlocks   = 2500      // block, loop and if of one function
+	MaxBlocks   = 2500      // block and if of one function, and twice its loops
 	MaxSquares  = 20_000_000
 
 	maxTypes     = 2000
@@ -39,8 +39,8 @@ var (
 		module: MaxModule, body: MaxBody, blocks: MaxBlocks, height: maxHeight, squares: MaxSquares,
 		types: maxTypes, functions: maxFunctions, globals: maxGlobals, exports: maxExports, live: maxLive,
 	}
-	// Metering adds at most two blocks for a block and three to a function, and
-	// less than forty octets for each of them.
+	// Metering adds a block to each loop, three to a function, and less than
+	// forty octets for each of them.
 	metered = caps{
 		module: 8 * MaxModule, body: 2*MaxBody + 40*MaxBlocks, blocks: 2*MaxBlocks + 3, height: maxHeight + 8, squares: 4*MaxSquares + 30*maxFunctions + 12*MaxSquares,
 		types: maxTypes + maxFunctions + 2, functions: maxFunctions + 3, globals: maxGlobals + 2, exports: maxExports + maxGlobals + 2, live: 4 * maxLive,

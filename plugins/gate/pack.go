@@ -19,13 +19,18 @@ func Pack(wasm, manifest []byte) ([]byte, error) {
 	for c.left() > 0 {
 		start := c.at
 		id := c.u8()
-		content := c.skip(int(c.u32()))
-		if !c.ok() {
+		size := int(c.u32())
+		in := &cursor{b: wasm, at: c.at, section: "custom", function: -1}
+		c.skip(size)
+		if in.end = c.at; !c.ok() {
 			return nil, c.refusal
 		}
 		if id == 0 {
-			in := &cursor{b: content, end: len(content), function: -1}
-			if string(in.skip(int(in.u32()))) == ManifestSection {
+			name := in.skip(int(in.u32()))
+			if !in.ok() {
+				return nil, in.refusal
+			}
+			if string(name) == ManifestSection {
 				continue
 			}
 		}

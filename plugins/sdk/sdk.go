@@ -43,6 +43,9 @@ type Plugin struct {
 // Register says what the plugin is; call it from an init function.
 func Register(p Plugin) { registered = p }
 
+// Registered gives what was registered, for tests.
+func Registered() Plugin { return registered }
+
 var registered Plugin
 
 // Verdict is what shall become of a message. Those below are combined with |.

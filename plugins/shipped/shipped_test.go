@@ -2,8 +2,12 @@ package shipped_test
 
 import (
 	"context"
+	"os"
+	"slices"
 	"testing"
 
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/testkit"
 	"github.com/smtp-sync/smtp-sync/plugins"
 	"github.com/smtp-sync/smtp-sync/plugins/filtertest"
 	"github.com/smtp-sync/smtp-sync/plugins/shipped"
@@ -78,19 +82,64 @@ func TestShippedRulesAgreeWithTheirTwins(t *testing.T) {
 	h := host(t, plugins.Options{})
 	for _, r := range shipped.All() {
 		t.Run(r.Name, func(t *testing.T) {
-			var settings []string
-			for _, c := range cases[r.Name] {
-				if c.Refused == 0 {
-					settings = append(settings, c.Settings)
-				}
-			}
-			settings = append(settings, more[r.Name]...)
-			filtertest.Agree(t, wasm(t, h, r), filtertest.Native(r.Manifest, twins[r.Name]), settings, 20261124, 1000)
+			filtertest.Agree(t, wasm(t, h, r), filtertest.Native(r.Manifest, twins[r.Name]), settings(r.Name), filtertest.Made(20261124, 1000))
 		})
 	}
 }
 
-// more are settings that fit what filtertest makes up.
+// One verdict and one price, whichever engine runs the module.
+func TestShippedRulesAreTheSameOnBothEngines(t *testing.T) {
+	t.Parallel()
+	compiler, interpreter := host(t, plugins.Options{}), host(t, plugins.Options{Interpreter: true})
+	for _, r := range shipped.All() {
+		t.Run(r.Name, func(t *testing.T) {
+			filtertest.Agree(t, wasm(t, compiler, r), wasm(t, interpreter, r), settings(r.Name), filtertest.Made(7, 300))
+		})
+	}
+}
+
+// Real mail, where it lies beside the module.
+func TestShippedRulesAgreeOnRealMail(t *testing.T) {
+	t.Parallel()
+	paths := testkit.Corpus()
+	if len(paths) == 0 {
+		t.Skip("no ../shared/corpus beside the module")
+	}
+	var all []*filtertest.Message
+	for _, path := range paths {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, &filtertest.Message{Raw: raw, Ref: mail.Ref{Size: int64(len(raw))}})
+	}
+	h := host(t, plugins.Options{})
+	for name, settings := range map[string]string{
+		"label-by-domain":  `{}`,
+		"label-by-list-id": `{"under":"Lists"}`,
+		"only-from":        `{"domains":["example.com","yahoo.com","hotmail.com"],"action":"archive"}`,
+		"size-limit":       `{"limit":"10KiB"}`,
+		"skip-domains":     `{"domains":["yahoo.com","hotmail.com","aol.com"]}`,
+		"skip-newsletters": `{"action":"label"}`,
+		"subject-regex":    `{"pattern":"(?i)^re:","action":"star"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := shipped.Named(name)
+			filtertest.Agree(t, wasm(t, h, r), filtertest.Native(r.Manifest, twins[name]), []string{settings}, slices.Values(all))
+		})
+	}
+}
+
+// settings are those of the table, and those that fit what filtertest makes up.
+func settings(name string) (all []string) {
+	for _, c := range cases[name] {
+		if c.Refused == 0 {
+			all = append(all, c.Settings)
+		}
+	}
+	return append(all, more[name]...)
+}
+
 var more = map[string][]string{
 	"never-spam-from": {`{"domains":["example.org","example.com"]}`, `{"domains":["example.org"],"require_dmarc":false}`},
 	"size-limit":      {`{"limit":65536,"action":"label","label":"a/b"}`, `{"limit":0}`},

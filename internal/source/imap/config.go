@@ -39,6 +39,9 @@ type Config struct {
 	Since time.Time
 	// ReadOnly opens folders with EXAMINE: nothing can be deleted or flagged.
 	ReadOnly bool
+	// Flagged lists messages flagged \Deleted as well (mail.Ref.Deleted), where
+	// the server can expunge single ones. Without it they are left out.
+	Flagged bool
 	// Keep lets the first healthy Source that is closed leave its connection in
 	// the Dialer, for Park, instead of logging out.
 	Keep bool

@@ -30,7 +30,8 @@ const (
 var listed = imap.FetchOptions{UID: true, Flags: true, InternalDate: true, RFC822Size: true}
 
 // List yields the messages of all folders, folder by folder, by ascending UID.
-// Messages flagged \Deleted are left out: their owner has removed them.
+// Messages flagged \Deleted are left out, unless Config.Flagged wants them:
+// their owner has removed them.
 func (s *Source) List(ctx context.Context) iter.Seq2[mail.Ref, error] {
 	return func(yield func(mail.Ref, error) bool) {
 		room := maxListed
@@ -162,7 +163,7 @@ func (l *listing) fetch(uids imap.UIDSet) error {
 // add takes one answer.
 func (l *listing) add(msg *imapclient.FetchMessageData) *mail.Fault {
 	ref := mail.Ref{Folder: l.source.folder, Validity: l.source.validity}
-	var deleted, sized bool
+	var sized bool
 	for item := msg.Next(); item != nil; item = msg.Next() {
 		switch item := item.(type) {
 		case imapclient.FetchItemDataUID:
@@ -173,7 +174,7 @@ func (l *listing) add(msg *imapclient.FetchMessageData) *mail.Fault {
 			ref.Date = item.Time
 		case imapclient.FetchItemDataFlags:
 			ref.Seen = slices.Contains(item.Flags, imap.FlagSeen)
-			deleted = slices.Contains(item.Flags, imap.FlagDeleted)
+			ref.Deleted = slices.Contains(item.Flags, imap.FlagDeleted)
 		}
 	}
 	if !sized && !l.again {
@@ -186,7 +187,7 @@ func (l *listing) add(msg *imapclient.FetchMessageData) *mail.Fault {
 	}
 	l.last = ref.UID
 	switch {
-	case deleted || l.tooOld(ref.Date):
+	case l.tooOld(ref.Date), ref.Deleted && !(l.source.cfg.Flagged && l.source.can.all(uidplus)):
 		return nil
 	case len(l.refs) == l.room:
 		return protocolLimit(l.source.cfg.Host, fmt.Sprintf("a listing of more than %d messages", maxListed))

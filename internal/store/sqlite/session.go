@@ -72,8 +72,8 @@ func (s *Store) FindSession(ctx context.Context, cookie vault.Secret) (f session
 		return f, session.ErrNone
 	}
 	hash, found := s.cookieHash(cookie), false
-	err = s.system.read(ctx, func(context.Context) error {
-		return s.system.bind(sqlSession).blob(hash).each(func(r *sqlite3.Stmt) {
+	err = s.callers.read(ctx, func(context.Context) error {
+		return s.callers.bind(sqlSession).blob(hash).each(func(r *sqlite3.Stmt) {
 			found = true
 			f = session.Session{ID: session.ID(r.ColumnRawBlob(0)), User: id.User(r.ColumnRawBlob(1)),
 				Created: time.Unix(r.ColumnInt64(2), 0), LastSeen: time.Unix(r.ColumnInt64(3), 0)}

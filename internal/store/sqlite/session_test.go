@@ -1,7 +1,10 @@
 package sqlite
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/session"
@@ -44,6 +47,36 @@ func TestSessions(t *testing.T) {
 		w.s = openStore(t, w.dir, Options{Exclusive: true})
 		return w
 	})
+}
+
+// TestWhoCallsIsFoundWhileTheSystemIsWritten: else each request would wait for
+// the disk as often as the engine does.
+func TestWhoCallsIsFoundWhileTheSystemIsWritten(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, t.TempDir(), Options{Exclusive: true})
+	u := newUser(t, s, "somebody")
+	_, cookie, err := s.BeginSession(t.Context(), u, "", vault.Secret{})
+	ok(t, err)
+	_, text, err := s.IssueToken(t.Context(), u, session.NewToken{Scopes: session.AuditRead})
+	ok(t, err)
+	_, err = s.FindToken(t.Context(), text) // its first use is noted
+	ok(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	found := make(chan error, 1)
+	ok(t, s.system.write(t.Context(), func() error {
+		go func() {
+			_, err := s.FindToken(ctx, text)
+			_, bySession := s.FindSession(ctx, cookie)
+			found <- errors.Join(err, bySession)
+		}()
+		select {
+		case err := <-found:
+			return err
+		case <-time.After(20 * time.Second):
+			return errors.New("who calls is not found before the transaction ends")
+		}
+	}))
 }
 
 // benchmarks of what every request begins with.

@@ -31,9 +31,12 @@ type Store struct {
 	keys   *vault.Store
 	lock   *os.File // nil unless exclusive
 	system *database
-	q      *systemdb.Queries
-	index  *vault.SystemKeys
-	users  handles
+	// callers is the system's database again: who calls is looked up while a
+	// transaction is made durable, which takes as long as the disk does.
+	callers *database
+	q       *systemdb.Queries
+	index   *vault.SystemKeys
+	users   handles
 
 	jobs jobsFile
 	due  chan struct{}
@@ -77,6 +80,9 @@ func Open(ctx context.Context, dir string, keys *vault.Store, o Options) (_ *Sto
 	if s.system, err = openDatabase(ctx, path, s.index.PageKey(), systemSchema, true); err != nil {
 		return nil, err
 	}
+	if s.callers, err = openDatabase(ctx, path, s.index.PageKey(), systemSchema, false); err != nil {
+		return nil, err
+	}
 	s.system.observe = s.observe
 	s.q = systemdb.New(s.system.cold)
 	if o.Exclusive {
@@ -89,6 +95,9 @@ func Open(ctx context.Context, dir string, keys *vault.Store, o Options) (_ *Sto
 // ledgers made from this store are of no use afterwards.
 func (s *Store) Close() error {
 	errs := []error{s.jobs.close(), s.users.close()}
+	if s.callers != nil {
+		errs = append(errs, s.callers.close())
+	}
 	if s.system != nil {
 		errs = append(errs, s.system.close())
 	}

@@ -53,8 +53,8 @@ func (s *Store) FindToken(ctx context.Context, text vault.Secret) (t session.Tok
 		return t, session.ErrNone
 	}
 	hash, found := s.tokenHash(text), false
-	err = s.system.read(ctx, func(context.Context) error {
-		return s.system.bind(sqlToken).blob(hash).each(func(r *sqlite3.Stmt) {
+	err = s.callers.read(ctx, func(context.Context) error {
+		return s.callers.bind(sqlToken).blob(hash).each(func(r *sqlite3.Stmt) {
 			found = true
 			t = session.Token{ID: session.TokenID(r.ColumnRawBlob(0)), User: id.User(r.ColumnRawBlob(1)), Scopes: session.Scopes(r.ColumnInt64(2)),
 				Created: time.Unix(r.ColumnInt64(3), 0), Expires: time.Unix(r.ColumnInt64(4), 0), LastUsed: seconds(r.ColumnInt64(5))}

@@ -69,7 +69,7 @@ var ofPlugins = []mutant{
 	},
 	{
 		name: "any-field", why: "a plugin sees fields that its manifest does not name",
-		edits: in("plugins/abi.go", "case !c.plugin.grant.fields[id]:", "case false:"),
+		edits: in("plugins/call.go", "case !c.plugin.grant.fields[id]:", "case false:"),
 		pkg:   plugins, run: "HostFunctions",
 	},
 	{
@@ -86,5 +86,30 @@ var ofPlugins = []mutant{
 		name: "no-rest", why: "a plugin that always fails is asked for every message",
 		edits: in("plugins/breaker.go", "if br.trying || time.Now().Before(br.until) {", "if false {"),
 		pkg:   plugins, run: "Rests|RestDoubles|LeftOut",
+	},
+	{
+		name: "two-manifests", why: "a module that is packed again keeps its former manifest",
+		edits: in("plugins/gate/pack.go", "if string(name) == ManifestSection {", "if string(name) == \"\" {"),
+		pkg:   gate, run: "Packed",
+	},
+	{
+		name: "stale-rule", why: "a shipped module that differs from its source is taken for it",
+		edits: in("internal/tools/shippedrules/main.go", "err == nil && bytes.Equal(got, made[path]) {", "err == nil && len(got) == len(made[path]) {"),
+		pkg:   "./internal/tools/shippedrules", run: "NamedAndMended",
+	},
+	{
+		name: "assembler-numbers", why: "the assembler writes -64 to 63 in one octet, and 64 too",
+		edits: in("plugins/wat/module.go", "v == 0 && low&0x40 == 0 ||", "v == 0 ||"),
+		pkg:   "./plugins/wat", run: "AnotherAssembler",
+	},
+	{
+		name: "suite-memory", why: "the suite does not mind a filter that remembers",
+		edits: in("plugins/filtertest/filtertest.go", "!got.equal(&want) || out.Fuel", "out.Fuel"),
+		pkg:   "./plugins/filtertest", run: "FindsWhatIsWrong",
+	},
+	{
+		name: "suite-grants", why: "the suite does not mind a verdict that was not granted",
+		edits: in("plugins/filtertest/filtertest.go", "case o.Dropped > 0 || o.Bits&^m.Needs.May() != 0:", "case false:"),
+		pkg:   "./plugins/filtertest", run: "FindsWhatIsWrong",
 	},
 }

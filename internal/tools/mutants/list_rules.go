@@ -57,4 +57,30 @@ var ofRules = []mutant{
 		edits: in("internal/bridge/rules.go", "if v.Skip && t.wanted() {", "if false {"),
 		pkg:   bridge, run: aboutRules,
 	},
+	{
+		name: "claim-kept", why: "a claim stays with the message of a round that broke",
+		edits: in("internal/bridge/queue.go", "\t\tc.taken = false\n", "\t\t_ = c\n"),
+		pkg:   bridge, run: "OldID",
+	},
+	{
+		name: "claim-unclear", why: "a pass goes on though a claim may be written that it does not know",
+		edits: in("internal/bridge/recover.go", "if !unclear {", "if !unclear || true {"),
+		pkg:   bridge, run: "LookedFor",
+	},
+	{
+		name: "sim-rules-again", why: "rules are asked again for a claimed message",
+		edits: in("internal/bridge/transfer.go", "if t.up == nil {\n\t\tif err := t.decide", "if true {\n\t\tif err := t.decide"),
+		pkg:   sim, run: simulation, seeds: 20,
+	},
+	{
+		name: "sim-verdict-unstored", why: "a claim does not say what the rules said",
+		edits: in("internal/bridge/upload.go", "Verdict: t.verdict, ", ""),
+		pkg:   sim, run: simulation, seeds: 20,
+	},
+	{
+		name: "sim-skip-deleted", why: "what a rule skips is deleted at its source",
+		edits: in("internal/bridge/rules.go", "return t.record(ctx, t.job, t.key, t.outcome(mail.Skipped, t.verdict.Reason))",
+			"t.imported(t.session, t.key, t.job.ref)\n\treturn t.record(ctx, t.job, t.key, t.outcome(mail.Skipped, t.verdict.Reason))"),
+		pkg: sim, run: simulation, seeds: 20,
+	},
 }

@@ -13,7 +13,7 @@ const (
 var webMutants = []mutant{
 	{
 		name: "no-csrf", why: "a browser's request needs no token of its session",
-		edits: in(auth, "if !session.CheckCSRF(c.who.cookie, given) {", "if session.CheckCSRF(c.who.cookie, given); false {"),
+		edits: in(auth, "case session.CheckCSRF(c.who.cookie, given):", "case session.CheckCSRF(c.who.cookie, given) || true:"),
 		pkg:   server, run: "AnUnsafeRequest",
 	},
 	{
@@ -102,7 +102,7 @@ var webMutants = []mutant{
 	{
 		name: "markup", why: "what others wrote is part of the page",
 		edits: []edit{
-			{"server/page.go", `"octets": octets, "sentence"`, `"octets": octets, "html": func(v any) string { s, _ := v.(string); return s }, "sentence"`},
+			{"server/page.go", `"octets": octets,`, `"octets": octets, "html": func(v any) string { s, _ := v.(string); return s },`},
 			{"server/page.go", "	\"html/template\"\n", "	\"text/template\"\n"},
 		},
 		pkg: server, run: "EveryPageIsSound",

@@ -1,6 +1,7 @@
 // Command shippedrules builds the rules that come with the program: for each
-// plugins/shipped/rules/NAME.wat with NAME.json the module NAME.wasm. Run it at
-// the root of the module, or name the root:
+// plugins/shipped/rules/NAME.wat with NAME.json the module NAME.wasm, and
+// docs/rules.md from what the manifests say. Run it at the root of the module, or
+// name the root:
 //
 //	go run ./internal/tools/shippedrules      builds them and says which differ, exit 1
 //	go run ./internal/tools/shippedrules -w   writes them
@@ -13,8 +14,10 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/smtp-sync/smtp-sync/plugins/gate"
@@ -28,7 +31,7 @@ func main() {
 	if flag.NArg() > 0 {
 		root = flag.Arg(0)
 	}
-	stale, err := build(filepath.Join(root, "plugins/shipped/rules"), *write)
+	stale, err := build(filepath.Join(root, "plugins/shipped/rules"), filepath.Join(root, "docs/rules.md"), *write)
 	if err == nil && len(stale) > 0 && !*write {
 		err = fmt.Errorf("not what their sources say: %s: run go generate ./plugins/shipped", strings.Join(stale, ", "))
 	}
@@ -38,9 +41,9 @@ func main() {
 	}
 }
 
-// build names the modules of a folder that differ from their sources, and those
-// without any, and writes the former if asked to.
-func build(folder string, write bool) (stale []string, err error) {
+// build names what differs from the sources in a folder, the modules and the
+// page, and writes it if asked to. A module without source is an error.
+func build(folder, page string, write bool) (stale []string, err error) {
 	sources, err := filepath.Glob(filepath.Join(folder, "*.wat"))
 	if err != nil {
 		return nil, err
@@ -48,50 +51,62 @@ func build(folder string, write bool) (stale []string, err error) {
 	if len(sources) == 0 {
 		return nil, fmt.Errorf("there are no sources in %s", folder)
 	}
-	built := map[string]bool{}
+	made := map[string][]byte{}
+	var documents [][]byte
 	for _, source := range sources {
-		path := strings.TrimSuffix(source, ".wat") + ".wasm"
-		built[path] = true
-		want, err := module(source)
+		document, wasm, err := module(source)
 		if err != nil {
 			return nil, err
 		}
-		if got, err := os.ReadFile(path); err == nil && bytes.Equal(got, want) {
+		documents = append(documents, document)
+		made[strings.TrimSuffix(source, ".wat")+".wasm"] = wasm
+	}
+	there, err := filepath.Glob(filepath.Join(folder, "*.wasm"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range there {
+		if made[path] == nil {
+			return nil, fmt.Errorf("%s has no source: delete it", path)
+		}
+	}
+	text, err := rulesPage(documents)
+	if err != nil {
+		return nil, err
+	}
+	made[page] = []byte(text)
+	for _, path := range slices.Sorted(maps.Keys(made)) {
+		if got, err := os.ReadFile(path); err == nil && bytes.Equal(got, made[path]) {
 			continue
 		}
 		stale = append(stale, path)
 		if write {
-			if err := os.WriteFile(path, want, 0o644); err != nil {
+			if err := os.WriteFile(path, made[path], 0o644); err != nil {
 				return nil, err
 			}
 		}
 	}
-	modules, err := filepath.Glob(filepath.Join(folder, "*.wasm"))
-	for _, path := range modules {
-		if !built[path] {
-			return nil, fmt.Errorf("%s has no source: delete it", path)
-		}
-	}
-	return stale, err
+	return stale, nil
 }
 
-// module builds one.
-func module(source string) ([]byte, error) {
+// module builds one, and gives its manifest as well.
+func module(source string) (document, wasm []byte, err error) {
 	text, err := os.ReadFile(source)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	wasm, err := wat.Assemble(text)
+	wasm, err = wat.Assemble(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", source, err)
+		return nil, nil, fmt.Errorf("%s: %w", source, err)
 	}
-	document, err := os.ReadFile(strings.TrimSuffix(source, ".wat") + ".json")
+	document, err = os.ReadFile(strings.TrimSuffix(source, ".wat") + ".json")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var short bytes.Buffer
 	if err := json.Compact(&short, document); err != nil {
-		return nil, fmt.Errorf("%s: %w", source, err)
+		return nil, nil, fmt.Errorf("%s: %w", source, err)
 	}
-	return gate.Pack(wasm, short.Bytes())
+	wasm, err = gate.Pack(wasm, short.Bytes())
+	return document, wasm, err
 }
