@@ -11,6 +11,7 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/gmail/gmailtest"
 	"github.com/smtp-sync/smtp-sync/internal/testkit"
+	"github.com/smtp-sync/smtp-sync/plugins/shipped"
 )
 
 // TestEveryRouteAnswersAsWritten drives every operation of the document of the
@@ -37,6 +38,8 @@ func TestEveryRouteAnswersAsWritten(t *testing.T) {
 	c.known["bearer"] = made["token"].(string)
 	made = v.want(201, "POST", "/tokens", map[string]any{"name": "little", "scopes": []string{"rules:write"}})
 	c.known["little"] = made["token"].(string)
+	made = v.want(201, "POST", "/tokens", map[string]any{"name": "less", "scopes": []string{"audit:read"}})
+	c.known["less"] = made["token"].(string)
 
 	c.drive(accountLines)
 	if status, err := s.gmail.SendEvent(t.Context(), c.clients["nobody"], "http://"+s.pages+"/webhooks/google/risc",
@@ -65,8 +68,12 @@ func TestEveryRouteAnswersAsWritten(t *testing.T) {
 	}
 	c.drive([]line{{"program", "POST /api/v1/mailboxes/{box}/pause", 200, "json", "id", "", "", ""}}) // what was decided stays to be seen
 	c.drive(auditLines)
+	module, _ := shipped.Named("skip-domains")
+	c.known["module"] = string(module.Wasm)
+	c.drive(ruleLines)
 	c.pages()
 	c.refusals()
+	c.drive(afterLines)
 	c.drive(lastLines)
 	v.signIn(user)
 	c.drive([]line{{"browser", "GET /api/v1/session", 200, "json", "csrf", "", "", "csrf=csrf"},
@@ -81,7 +88,7 @@ func (c *contract) pages() {
 		if method, path, _ := strings.Cut(op, " "); method != http.MethodGet || strings.HasPrefix(path, "/api/v1/") || strings.HasPrefix(path, "/auth/") || strings.Contains(path, "/receipts/") {
 			continue
 		}
-		l := line{who: "browser", ask: strings.NewReplacer("{id}", "{box}", "{$}", "").Replace(op), status: 200}
+		l := line{who: "browser", ask: strings.NewReplacer("/rules/{id}", "/rules/{rule}", "/rules/new", "/rules/new?plugin=skip-domains", "{id}", "{box}", "{$}", "").Replace(op), status: 200}
 		for kind := range o.Responses["200"].Content {
 			for short, long := range kinds {
 				if name, _, _ := strings.Cut(long, ";"); name == kind {
@@ -148,9 +155,17 @@ func (c *contract) refusals() {
 			add("nobody", 401, "token_invalid", "", "Authorization: Bearer smtps_guess")
 		}
 		if scope != "" {
-			add("nobody", 403, "scope_missing", "", "Authorization: Bearer "+c.known["little"])
+			other := c.known["little"]
+			if scope == "rules:write" {
+				other = c.known["less"]
+			}
+			kind := "Content-Type: application/json"
+			if o.takes("application/wasm") {
+				kind = "Content-Type: application/wasm"
+			}
+			add("nobody", 403, "scope_missing", "", "Authorization: Bearer "+other+"; "+kind)
 		}
-		if token && o.Body != nil {
+		if token && o.takes("application/json") {
 			add("program", 415, "json_required", "x=1", "Content-Type: text/plain")
 			add("program", 400, "bad_json", `{"name":`, "")
 			add("program", 400, "duplicate_field name", `{"name":"a","name":"b"}`, "")

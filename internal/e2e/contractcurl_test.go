@@ -11,8 +11,10 @@ import (
 
 // operation is a route as the document has it.
 type operation struct {
-	Security  []map[string][]string `json:"security"`
-	Body      any                   `json:"requestBody"`
+	Security []map[string][]string `json:"security"`
+	Body     *struct {
+		Content map[string]any `json:"content"`
+	} `json:"requestBody"`
 	Responses map[string]struct {
 		Content map[string]any `json:"content"`
 	} `json:"responses"`
@@ -27,6 +29,11 @@ func (o operation) taker(kind string) (scope string, takes bool) {
 		}
 	}
 	return "", false
+}
+
+// takes reports whether it wants a body of a kind.
+func (o operation) takes(kind string) bool {
+	return o.Body != nil && o.Body.Content[kind] != nil
 }
 
 // contract drives a service and remembers what each operation has answered.
@@ -84,7 +91,7 @@ func (c *contract) fill(text string) string {
 }
 
 var kinds = map[string]string{"json": "application/json", "problem": "application/problem+json", "html": "text/html; charset=utf-8", "csv": "text/csv",
-	"jsonl": "application/jsonl", "text": "text/plain; charset=utf-8", "events": "text/event-stream", "": ""}
+	"jsonl": "application/jsonl", "text": "text/plain; charset=utf-8", "events": "text/event-stream", "wasm": "application/wasm", "": ""}
 
 // drive sends the lines and holds the answers against them.
 func (c *contract) drive(lines []line) {

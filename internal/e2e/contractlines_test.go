@@ -116,3 +116,22 @@ var lastLines = []line{
 	{"program", "DELETE /api/v1/me", 200, "json", "receipt.id receipt.at receipt.rows receipt.key_destroyed", "", "", ""},
 	{"program", "GET /api/v1/me", 401, "problem", "token_invalid", "", "", ""},
 }
+
+// Rules, while there is a mailbox; pages.
+var ruleLines = []line{
+	{"program", "GET /api/v1/plugins", 200, "json", "plugins.0.id plugins.0.name plugins.9.id", "", "", ""},
+	{"program", "POST /api/v1/rules", 201, "json", "id name plugin position", `{"name":"No spam","plugin":"skip-domains","config":{"domains":["spam.example"]},"mailboxes":null,"enabled":true,"position":1}`, "", "rule=id"},
+	{"program", "GET /api/v1/rules", 200, "json", "rules.0.id rules.0.plugin", "", "", ""},
+	{"program", "GET /api/v1/rules/{rule}", 200, "json", "id config.domains.0", "", "", ""},
+	{"program", "PUT /api/v1/rules/{rule}", 200, "json", "id", `{"name":"No spam","plugin":"skip-domains","config":{"domains":["spam.example","more.example"]},"mailboxes":["{box}"],"enabled":false,"position":1}`, "", ""},
+	{"program", "POST /api/v1/plugins", 201, "json", "id name", "{module}", "Content-Type: application/wasm", "plugin=id"},
+	{"program", "POST /api/v1/plugins/skip-domains/try", 200, "json", "verdict fuel", `{"config":{"domains":["spam.example"]},"header":"From: a@b.spam.example\r\n\r\n","size":10}`, "", ""},
+}
+
+// And their end.
+var afterLines = []line{
+	{"program", "DELETE /api/v1/rules/{rule}", 204, "", "", "", "", ""},
+	{"program", "GET /api/v1/plugins/{plugin}/module", 200, "wasm", "", "", "", ""},
+	{"program", "DELETE /api/v1/plugins/{plugin}", 204, "", "", "", "", ""},
+	{"program", "GET /api/v1/rules/{rule}", 404, "problem", "not_found", "", "", ""},
+}

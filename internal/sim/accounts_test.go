@@ -61,7 +61,7 @@ func (o *opened) Prepare(ctx context.Context, m id.Mailbox) (actors.Job, error) 
 	}
 	o.p.w.passes.Add(1)
 	b.tell("prepare", "")
-	b.watch.begin(b)
+	b.watch.begin(b, o.p)
 	state, marker, v := o.p.w.registry.state(m), new(actors.Marker), new(visit)
 	j := actors.Job{
 		Pass: o.pass(b, state, marker, v), State: state, Marker: marker,

@@ -219,6 +219,9 @@ func (d *desk) Schedule(ctx context.Context, _ id.User, box id.Mailbox) (schedul
 }
 
 func (d *desk) Save(ctx context.Context, _ id.User, box id.Mailbox, s schedule.State) error {
+	if s.Phase == schedule.Waiting || s.Phase == schedule.Failing { // of a try that did not get as far as a job, say
+		d.p.w.box(box).watch.excuse()
+	}
 	return d.write(ctx, "save", []id.Mailbox{box}, func(r *row) {
 		r.box.tell("save", s.Phase.String()+" "+s.Reason.Code)
 		r.state = s

@@ -21,6 +21,7 @@ type visit struct {
 type watch struct {
 	mu       sync.Mutex
 	writes   []step
+	by       *process
 	empty    bool // this pass found nothing changed
 	before   bool // and so did the one before
 	sessions int
@@ -29,14 +30,16 @@ type watch struct {
 	pause    time.Duration
 }
 
-// begin judges the last pass and begins the next.
-func (w *watch) begin(b *box) {
+// begin judges the last pass and begins the next, by a process that may be
+// another one: it does not know what that has found.
+func (w *watch) begin(b *box, by *process) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.before && w.empty && !w.excused && len(w.writes) > 0 {
 		b.sin("a pass that found nothing changed wrote %v", slices.Compact(w.writes))
 	}
-	w.before, w.empty, w.excused, w.writes, w.ended, w.sessions = w.empty, false, false, nil, time.Time{}, 0
+	w.before = w.empty && w.by == by
+	w.by, w.empty, w.excused, w.writes, w.ended, w.sessions = by, false, false, nil, time.Time{}, 0
 }
 
 // wrote notes a write that was carried out. The registry is told late that a

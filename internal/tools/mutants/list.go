@@ -54,8 +54,8 @@ var onceMutants = []mutant{
 		edits: []edit{
 			{
 				"internal/bridge/upload.go",
-				"if err := t.at(StepClaim, func() error { return t.Ledger.Claim(ctx, c) }); err != nil {\n\t\treturn err\n\t}",
-				"",
+				"if err := t.at(StepClaim, func() error { return t.Ledger.Claim(ctx, c) }); err != nil {",
+				"if err := error(nil); err != nil {",
 			},
 			{
 				"internal/bridge/transfer.go",

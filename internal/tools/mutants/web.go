@@ -81,7 +81,7 @@ var webMutants = []mutant{
 	},
 	{
 		name: "large-bodies", why: "a body of 2 MB is read",
-		edits: in("server/service.go", "BodyLimit:             1 << 20,", "BodyLimit:             8 << 20,"),
+		edits: in("server/room.go", "const bodyLimit = 1 << 20", "const bodyLimit = 8 << 20"),
 		pkg:   server, run: "TwoMegabytes",
 	},
 	{
