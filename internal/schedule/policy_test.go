@@ -57,6 +57,9 @@ func TestEveryKindOfFailureHasItsBackOff(t *testing.T) {
 		{"a locked maildrop", fault(mail.RateLimited, "mailbox_locked"), Settings{}, []try{
 			{Waiting, minute, 66 * second}, {Waiting, 2 * minute, 132 * second}, {Waiting, 4 * minute, 5 * minute}, {Waiting, 8 * minute, 9 * minute},
 			{Waiting, 15 * minute, 17 * minute}, {Waiting, 15 * minute, 17 * minute}}},
+		{"a refusal by Gmail without a time", fault(mail.RateLimited, "gmail_rate"), Settings{}, []try{
+			{Waiting, minute, 66 * second}, {Waiting, 2 * minute, 132 * second}, {Waiting, 4 * minute, 5 * minute}, {Waiting, 8 * minute, 9 * minute},
+			{Waiting, 15 * minute, 17 * minute}, {Waiting, 15 * minute, 17 * minute}}},
 		{"a locked folder", fault(mail.Transient, "in_use"), Settings{}, []try{{Waiting, minute, 66 * second}, {Waiting, 2 * minute, 132 * second}}},
 		{"a server that counts logins", fault(mail.RateLimited, "too_many_logins"), Settings{}, []try{
 			{Waiting, 15 * minute, 17 * minute}, {Waiting, 30 * minute, 33 * minute}, {Waiting, hour, 66 * minute}, {Waiting, hour, 66 * minute}}},

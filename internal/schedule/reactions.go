@@ -38,7 +38,10 @@ var reactions = []struct {
 	// Our own budgets, and Gmail's refusals: an ordinary state, for hours if
 	// need be, that ends by itself at a known time.
 	{mail.RateLimited, []string{"budget", "gmail_busy"}, reaction{first: time.Minute, last: time.Hour, exact: true, dated: true}},
-	{mail.RateLimited, []string{"gmail_rate", "host_busy"}, reaction{first: time.Minute, last: time.Hour, exact: true}},
+	// Gmail named no time. The budget's own hold grows to about a minute and
+	// counts in the same row, so this must end soon after Gmail takes mail again.
+	{mail.RateLimited, []string{"gmail_rate"}, reaction{first: time.Minute, last: 15 * time.Minute, exact: true}},
+	{mail.RateLimited, []string{"host_busy"}, reaction{first: time.Minute, last: time.Hour, exact: true}},
 	{mail.RateLimited, []string{"login_delay"}, reaction{first: time.Minute, last: time.Hour, exact: true, after: 24 * time.Hour}},
 	// A mail server that counts logins or connections counts over 5 to 15
 	// minutes; trying earlier starts its window again.
