@@ -122,9 +122,9 @@ func TestLeftoversOfACrashAreNoRecords(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
 	var got []string
-	for name, err := range d.List(t.Context()) {
+	for r, err := range d.List(t.Context()) {
 		must(t, err)
-		got = append(got, name)
+		got = append(got, r.Name)
 	}
 	if want := []string{"users/1/key"}; !slices.Equal(got, want) {
 		t.Errorf("records = %q, want %q", got, want)
