@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -161,4 +162,16 @@ func TestAMasterKeyIsAddedOnceWhateverStartsAtOnce(t *testing.T) {
 	if _, err := vault.AddToFile(file+".none", "x"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file = %v, want %v", err, os.ErrNotExist)
 	}
+}
+
+func TestMain(m *testing.M) {
+	vaulttest.Child(func(_ context.Context, dir string) (vault.Shelf, error) { return vault.OpenDir(dir) })
+	os.Exit(m.Run())
+}
+
+// A file that is made durable takes a while: fewer users than on Postgres, which
+// waits less (SMTP_SYNC_TEST_ROTATED_USERS says how many).
+func TestRotationUnderLoadIsKilledAndFailsNobody(t *testing.T) {
+	dir := t.TempDir()
+	vaulttest.Rotation(t, 400, dir, func(t *testing.T) vault.Shelf { return openDir(t, dir) })
 }
