@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -26,8 +27,8 @@ type Options struct {
 const connections = 8
 
 // Open connects to the key store at a URL, postgres://user:password@host/name.
-func Open(ctx context.Context, url vault.Secret, o Options) (*Shelf, error) {
-	pool, err := connect(ctx, url)
+func Open(ctx context.Context, at vault.Secret, o Options) (*Shelf, error) {
+	pool, err := connect(ctx, at)
 	if err != nil {
 		return nil, err
 	}
@@ -45,15 +46,19 @@ func Open(ctx context.Context, url vault.Secret, o Options) (*Shelf, error) {
 	return s, nil
 }
 
-func connect(ctx context.Context, url vault.Secret) (*pgxpool.Pool, error) {
-	c, err := pgxpool.ParseConfig(url.RevealString())
+func connect(ctx context.Context, at vault.Secret) (*pgxpool.Pool, error) {
+	text, err := verified(at.RevealString())
+	var c *pgxpool.Config
+	if err == nil {
+		c, err = pgxpool.ParseConfig(text)
+	}
 	if err != nil { // its text may quote the URL
 		return nil, &mail.Fault{Class: mail.Setup, Code: "config", Text: setting + " is no URL of a Postgres database", Help: "write postgres://user:password@host/name"}
 	}
 	if err := checkTLS(c.ConnConfig); err != nil {
 		return nil, err
 	}
-	if !strings.Contains(url.RevealString(), "pool_max_conns=") {
+	if !strings.Contains(text, "pool_max_conns=") {
 		c.MaxConns = connections
 	}
 	c.MaxConnIdleTime = time.Minute // a database that can sleep may
@@ -65,6 +70,20 @@ func connect(ctx context.Context, url vault.Secret) (*pgxpool.Pool, error) {
 		return nil, fault("", err)
 	}
 	return pool, nil
+}
+
+// verified asks for a check of the certificate where the URL says nothing.
+func verified(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	q := u.Query()
+	if !q.Has("sslmode") && !(local(u.Hostname()) && local(q.Get("host"))) {
+		q.Set("sslmode", "verify-full")
+		u.RawQuery = q.Encode()
+	}
+	return u.String(), nil
 }
 
 // checkTLS wants the server's certificate checked, name and all, for every way
@@ -92,7 +111,7 @@ func checkTLS(c *pgx.ConnConfig) error {
 }
 
 func local(host string) bool {
-	if strings.HasPrefix(host, "/") || host == "localhost" {
+	if host == "" || host == "localhost" || strings.HasPrefix(host, "/") {
 		return true
 	}
 	a, err := netip.ParseAddr(host)
