@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/config"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
@@ -108,4 +109,26 @@ func (k *keystore) standing(count map[string]int, tell func(line string, todo bo
 	for master, n := range count {
 		tell(fmt.Sprintf("%d keys lie under master key %s, which is not among those given: add it to the end of %s", n, master, k.mastersAt()), true)
 	}
+}
+
+// history says how long a key that a wipe has destroyed can be brought back.
+func (k *keystore) history() (verdict, line string) {
+	const outside = "what is wiped cannot be read in any copy of the data, from whenever it is"
+	switch {
+	case k.place.History > 0 && k.place.Shared:
+		return "note", fmt.Sprintf("the history that brings the store back brings its keys back as well: a wiped user can be read again for %s. "+
+			"Set SMTPSYNC_KEYSTORE_URL to a database with a history of its own, or SMTPSYNC_KEYSTORE_HISTORY to how far back this one goes; receipts name the day", days(k.place.History))
+	case k.place.History > 0:
+		return "note", fmt.Sprintf("a destroyed key can be brought back for %s where the keys live, and receipts name the day", days(k.place.History))
+	case k.place.Shared:
+		return "note", outside + ", except one that has " + k.place.Dir + " from before the wipe in it: keep that directory out of snapshots and backups, or set SMTPSYNC_KEYSTORE_HISTORY to how long they are kept"
+	}
+	return "ok", outside + ". Copies of the key store are not among these: keep none, or set SMTPSYNC_KEYSTORE_HISTORY to how long"
+}
+
+func days(d time.Duration) string {
+	if d >= 24*time.Hour && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	}
+	return d.String()
 }

@@ -31,7 +31,7 @@ func (p *parts) web(engine *actors.Engine, ready func() bool) (*server.Service, 
 		Google:     signIn{p.oauth.Visits(p.store.Key("visits"), p.personOf), p.oauth},
 		Deliveries: p.deliveries(),
 		Ready:      ready, SignUp: account.SignUp{Rule: cmp.Or(p.cfg.Signup, "first"), Emails: p.cfg.SignupEmails},
-		BytesPerDay: int64(p.cfg.BytesPerUserDay), TrustedProxies: p.cfg.TrustedProxies, OriginSecret: p.cfg.OriginSecret,
+		BytesPerDay: int64(p.cfg.BytesPerUserDay), KeyHistory: p.keys.place.History, TrustedProxies: p.cfg.TrustedProxies, OriginSecret: p.cfg.OriginSecret,
 		PrivacyURL: p.cfg.PrivacyURL, TermsURL: p.cfg.TermsURL, Log: p.log, Waiting: p.waiting,
 	})
 	if err == nil {

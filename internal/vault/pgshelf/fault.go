@@ -24,7 +24,7 @@ func fault(name string, err error) error {
 	case err == fs.ErrNotExist: // itself: a socket that is not there wraps it as well
 		f.Err, f.Code, f.Text, f.Help = err, "key_missing", "the key record "+name+" is missing", "restore it from a copy of the key store"
 	case err == fs.ErrExist:
-		f.Err, f.Text = err, "the key record " + name + " is already there"
+		f.Err, f.Text = err, "the key record "+name+" is already there"
 	case errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000"): // undefined_table, invalid_schema_name
 		return unmigrated(err)
 	case errors.As(err, &pg) && pg.Code == "42501": // insufficient_privilege
