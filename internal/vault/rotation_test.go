@@ -83,6 +83,38 @@ func TestARotationThatMeetsAKeyItCannotOpenKeepsItsOrder(t *testing.T) {
 	}
 }
 
+// coming lets a user come under the old master key at the first Swap: after
+// the list of the records was made.
+type coming struct {
+	vault.Shelf
+	come func()
+}
+
+func (c *coming) Swap(ctx context.Context, name string, old, next []byte) error {
+	if come := c.come; come != nil {
+		c.come = nil
+		come()
+	}
+	return c.Shelf.Swap(ctx, name, old, next)
+}
+
+func TestARotationTakesThoseWhoCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	shelf := new(vaulttest.Memory)
+	old := vault.NewStore(shelf, masters(t, key1))
+	_, err := old.CreateUser(t.Context(), userA)
+	must(t, err)
+	both := vault.NewStore(&coming{shelf, func() {
+		_, err := old.CreateUser(t.Context(), userB)
+		must(t, err)
+	}}, masters(t, key2+","+key1))
+	must(t, both.OrderRotation(t.Context()))
+	if moved, err := both.Rotate(t.Context()); moved != 2 || err != nil {
+		t.Errorf("Rotate = %d, %v; want 2", moved, err)
+	}
+	wantCensus(t, both, map[string]int{"633b1ff1": 2})
+}
+
 func TestWhoMeetsANewerMasterKeyLooksForIt(t *testing.T) {
 	t.Parallel()
 	shelf := new(vaulttest.Memory)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -67,6 +69,9 @@ func wantFault(t *testing.T, err error, class mail.Class, words ...string) {
 	f, ok := mail.AsFault(err)
 	if !ok || f.Class != class {
 		t.Fatalf("error = %v, want a fault of class %d", err, class)
+	}
+	if class == mail.Transient && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)) {
+		t.Errorf("%v passes for a word about a key", f.Err)
 	}
 	for _, w := range words {
 		if !strings.Contains(f.Error(), w) {
