@@ -163,3 +163,47 @@ func rotated(t *testing.T, others int, env ...string) {
 		t.Errorf("the log does not say that keys were wrapped anew:\n%s", logs.String())
 	}
 }
+
+// TestKeysRotateSaysWhatIsWrongOrDone with keys that are the operator's: no
+// service runs, so the command wraps them itself.
+func TestKeysRotateSaysWhatIsWrongOrDone(t *testing.T) {
+	t.Parallel()
+	in := install(t, gmailtest.Options{})
+	in.run("keys", "rotate").says(t, 2, "master.key is missing", "SMTPSYNC_DATABASE_URL")
+	generate := func() string {
+		t.Helper()
+		r := in.run("keys", "generate")
+		if r.code != 0 || strings.Count(r.stdout, "\n") != 1 {
+			t.Fatalf("keys generate: exit %d, %q, %s", r.code, r.stdout, r.stderr)
+		}
+		return strings.TrimSpace(r.stdout)
+	}
+	with := func(keys ...string) { in.env["SMTPSYNC_MASTER_KEY"] = strings.Join(keys, ",") }
+	prints := func(r result, words ...string) {
+		t.Helper()
+		for _, w := range append(words, "") {
+			if r.code != 0 || !strings.Contains(r.stdout, w) {
+				t.Errorf("exit %d, %q is not said:\n%s%s", r.code, w, r.stdout, r.stderr)
+			}
+		}
+	}
+	first, second := generate(), generate()
+	with(first)
+	in.run("keys", "rotate").says(t, 2, "nothing to wrap anew", "no key was ever made")
+	in.run("doctor") // makes the store
+	in.run("keys", "rotate").says(t, 2, "holds one key", "smtp-sync keys generate", "NEW,OLD")
+	with(second)
+	in.run("keys", "rotate").says(t, 2, "3 keys lie under master key", "not among those given", "add it to the end of SMTPSYNC_MASTER_KEY")
+	with(first, second)
+	prints(in.run("keys", "rotate"), "3 keys lie under the newest master key", "nothing lies under master key")
+	with(second, first)
+	prints(in.run("doctor"), "3 keys lie under master key", "run smtp-sync keys rotate")
+	prints(in.run("keys", "rotate"), "3 keys lie under the newest master key", "taken out of SMTPSYNC_MASTER_KEY")
+	prints(in.run("keys", "rotate"), "3 keys lie under the newest master key") // nothing to do
+	with(second)
+	prints(in.run("doctor"), "they live in the directory", "3 keys lie under the newest master key")
+	with(first)
+	if r := in.run("doctor"); r.code != 1 || !strings.Contains(r.stdout, "locked with master key") {
+		t.Errorf("doctor with the old master key: exit %d\n%s", r.code, r.stdout)
+	}
+}
