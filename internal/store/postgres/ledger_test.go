@@ -79,8 +79,10 @@ type world struct {
 	user id.User
 }
 
-func newWorld(t *testing.T) *world {
-	w := &world{installation: newInstallation(t)}
+// newWorld gives a user of its own in an installation that may be shared: users do
+// not notice each other.
+func newWorld(t *testing.T, i *installation) *world {
+	w := &world{installation: i}
 	w.s = w.open(t, Options{})
 	w.user = newUser(t, w.s)
 	return w
@@ -117,13 +119,14 @@ func (w *world) Audit(t *testing.T, box id.Mailbox) (lines []ledger.Line) {
 func (w *world) BreakAudit(t *testing.T) (repair func()) {
 	ok(t, w.Server.SQL(w.Name,
 		"CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$",
-		"CREATE TRIGGER broken BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION broken()"))
+		"CREATE TRIGGER broken BEFORE INSERT ON audit FOR EACH ROW WHEN (NEW.user_id = '"+w.user.String()+"') EXECUTE FUNCTION broken()"))
 	return func() { ok(t, w.Server.SQL(w.Name, "DROP TRIGGER broken ON audit")) }
 }
 
 func TestLedger(t *testing.T) {
 	t.Parallel()
-	ledgertest.Run(t, func(t *testing.T) ledgertest.World { return newWorld(t) })
+	i := newInstallation(t)
+	ledgertest.Run(t, func(t *testing.T) ledgertest.World { return newWorld(t, i) })
 }
 
 // logWorld drives the audit log through the ledger, the only way to write to it.
