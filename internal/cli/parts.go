@@ -58,9 +58,9 @@ type parts struct {
 	waiting *server.Waiting  // the demo's mailbox to be added; nil: none
 
 	keys   *keystore
-	store  *sqlite.Store
+	store  store // nil until it is open
 	userID id.User
-	owner  *sqlite.Owner // with exclusive: the epoch under which we write
+	owner  owner // with exclusive: the epoch under which we write
 }
 
 // access to the data directory.
@@ -136,9 +136,12 @@ func (p *parts) openStore(a *app, mode access) error {
 	if p.keys, err = a.openKeys(a.ctx, p.cfg, true); err != nil {
 		return err
 	}
-	p.store, err = sqlite.Open(a.ctx, dir, p.keys.Store, sqlite.Options{
+	s, err := sqlite.Open(a.ctx, dir, p.keys.Store, sqlite.Options{
 		Exclusive: bool(mode), Observe: p.metrics.StoreCommit, Written: p.written,
 	})
+	if err == nil {
+		p.store = embedded{s}
+	}
 	return err
 }
 
