@@ -59,6 +59,7 @@ var picture = []struct {
 	{"internal/ledger", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/config", []string{"internal/vault", "internal/mail"}},
 	{"internal/vault", []string{"internal/mail", "internal/id"}},
+	{"internal/vault/pgshelf", []string{"migrations", "internal/vault", "internal/mail"}},
 	{"internal/telemetry", nil},
 	{"internal/mail", nil},
 	{"internal/id", nil},
@@ -80,9 +81,9 @@ var homes = map[string][]string{
 	"github.com/valyala/fasthttp":             {"server"}, // Fiber's server: its limit of a body by route
 	"github.com/tetratelabs/wazero":           {"plugins/..."},
 	"github.com/ncruces/go-sqlite3":           {"internal/store/sqlite/..."},
-	"github.com/pressly/goose/v3":             {"internal/store/..."},
+	"github.com/pressly/goose/v3":             {"internal/store/...", "internal/vault/pgshelf"},
 	"github.com/riverqueue/river":             {"internal/jobs"},
-	"github.com/jackc/pgx/v5":                 {"internal/store/postgres/..."},
+	"github.com/jackc/pgx/v5":                 {"internal/store/postgres/...", "internal/vault/pgshelf"}, // the key store is a database of its own
 	"github.com/emersion/go-imap/v2":          {"internal/source/imap", "internal/testkit/imapd"}, // the library's server end, for tests and demo
 	"github.com/emersion/go-sasl":             {"internal/source/imap", "internal/testkit/imapd"}, // part of go-imap's interface
 	"github.com/knadh/go-pop3":                {"internal/source/pop3"},

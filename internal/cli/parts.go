@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -58,9 +57,10 @@ type parts struct {
 	finds   discover.Options // the demo's world; zero: the real one
 	waiting *server.Waiting  // the demo's mailbox to be added; nil: none
 
-	store  *sqlite.Store
+	keys   *keystore
+	store  store // nil until it is open
 	userID id.User
-	owner  *sqlite.Owner // with exclusive: the epoch under which we write
+	owner  owner // with exclusive: the epoch under which we write
 }
 
 // access to the data directory.
@@ -101,7 +101,7 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 		return nil, err
 	}
 	p.transport = gmail.NewTransport(p.roots)
-	if err := p.openStore(a.ctx, mode); err != nil {
+	if err := p.openStore(a, mode); err != nil {
 		return nil, err
 	}
 	p.oauth, err = oauth.New(oauth.Options{
@@ -128,28 +128,20 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 }
 
 // openStore opens data directory and keys.
-func (p *parts) openStore(ctx context.Context, mode access) error {
+func (p *parts) openStore(a *app, mode access) error {
 	dir, err := p.cfg.Store()
 	if err != nil {
 		return err
 	}
-	masters := p.cfg.MasterKey
-	if masters == nil {
-		if masters, err = vault.LoadOrCreateFile(filepath.Join(dir, "master.key")); err != nil {
-			return err
-		}
-	}
-	keyDir, err := p.cfg.Keystore()
-	if err != nil {
+	if p.keys, err = a.openKeys(a.ctx, p.cfg, true); err != nil {
 		return err
 	}
-	shelf, err := vault.OpenDir(keyDir)
-	if err != nil {
-		return err
-	}
-	p.store, err = sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{
+	s, err := sqlite.Open(a.ctx, dir, p.keys.Store, sqlite.Options{
 		Exclusive: bool(mode), Observe: p.metrics.StoreCommit, Written: p.written,
 	})
+	if err == nil {
+		p.store = embedded{s}
+	}
 	return err
 }
 
@@ -181,6 +173,9 @@ func (p *parts) close() {
 		if err := p.store.Close(); err != nil {
 			p.log.Error("store not closed", "err", err)
 		}
+	}
+	if p.keys != nil {
+		p.keys.close()
 	}
 	if p.transport != nil {
 		p.transport.CloseIdleConnections()

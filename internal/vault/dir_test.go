@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
@@ -26,6 +28,38 @@ func openDir(t *testing.T, path string) *vault.Dir {
 func TestDirectoryShelf(t *testing.T) {
 	t.Parallel()
 	vaulttest.Run(t, func(t *testing.T) vault.Shelf { return openDir(t, filepath.Join(t.TempDir(), "data", "keys")) })
+}
+
+// either does one thing in one process and the next in another.
+type either struct {
+	vault.Shelf
+	other vault.Shelf
+	turn  atomic.Int64
+}
+
+func (e *either) one() vault.Shelf {
+	if e.turn.Add(1)%2 == 0 {
+		return e.other
+	}
+	return e.Shelf
+}
+
+func (e *either) Create(ctx context.Context, name string, record []byte) error {
+	return e.one().Create(ctx, name, record)
+}
+
+func (e *either) Swap(ctx context.Context, name string, old, next []byte) error {
+	return e.one().Swap(ctx, name, old, next)
+}
+
+func (e *either) Destroy(ctx context.Context, name string) error { return e.one().Destroy(ctx, name) }
+
+func TestDirectoryOfTwoProcesses(t *testing.T) {
+	t.Parallel()
+	vaulttest.Run(t, func(t *testing.T) vault.Shelf {
+		dir := t.TempDir()
+		return &either{Shelf: openDir(t, dir), other: openDir(t, dir)}
+	})
 }
 
 // files lists everything below dir.
@@ -122,9 +156,9 @@ func TestLeftoversOfACrashAreNoRecords(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
 	var got []string
-	for name, err := range d.List(t.Context()) {
+	for r, err := range d.List(t.Context()) {
 		must(t, err)
-		got = append(got, name)
+		got = append(got, r.Name)
 	}
 	if want := []string{"users/1/key"}; !slices.Equal(got, want) {
 		t.Errorf("records = %q, want %q", got, want)
