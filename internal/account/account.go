@@ -51,7 +51,7 @@ type Mailbox struct {
 	Folders     []Folder     // IMAP; none: INBOX
 	Label       string
 	Archive     bool
-	AfterImport string // "leave", "delete", "seen"
+	AfterImport string // see After
 
 	History     string        // which mail that is there already: "all", "new" (none of it), "since"
 	Since       time.Time     // for "since"

@@ -17,6 +17,7 @@ const (
 	Leave  Disposal = "leave"
 	Delete Disposal = "delete"
 	Seen   Disposal = "seen"
+	Move   Disposal = "move"
 )
 
 // Pass is one sync of one mailbox: the required ports, and options whose zero
@@ -31,6 +32,8 @@ type Pass struct {
 
 	Folders     []string  // the IMAP folders listed; nil on POP3
 	AfterImport Disposal  // zero: Leave
+	KeepDays    int       // Delete: so many whole days after the import; zero: at once
+	MoveTo      string    // Move: the folder; what is there already stays
 	Labels      []string  // names of labels that all mail gets
 	Archive     bool      // not into the inbox
 	Since       time.Time // messages older than this are not looked at; zero: all
@@ -98,6 +101,9 @@ type Report struct {
 	Left       int
 	LeftBytes  int64         // its octets, as announced
 	LoginDelay time.Duration // what the server asks for between logins; zero: nothing
+	// Undone says why the source policy was not carried out although the pass
+	// went through, and what to do; nil: it was, as far as one can see.
+	Undone *mail.Fault
 }
 
 // Sync runs one pass. The Report is right in every case; an error says why

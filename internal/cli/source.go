@@ -115,8 +115,25 @@ func imapConfig(m account.Mailbox, out *dial.Dialer) imap.Config {
 	return imap.Config{
 		Host: m.Host, Port: uint16(m.Port), Security: imap.Security(m.Security),
 		Username: m.Username, Password: m.Password, Folders: folderNames(m),
-		Since: since(m), ReadOnly: m.AfterImport == string(bridge.Leave), Flagged: m.AfterImport == string(bridge.Delete), Dial: out,
+		Since: since(m), ReadOnly: m.AfterImport == string(bridge.Leave), Flagged: removes(m), Dial: out,
 	}
+}
+
+// removes reports a source policy that takes messages away: one of before a
+// crash may be flagged and still there.
+func removes(m account.Mailbox) bool {
+	a := after(m)
+	return a.Do == "delete" || a.Do == "move"
+}
+
+// after is the source policy. It was checked when it was chosen; should it say
+// something else, nothing is done.
+func after(m account.Mailbox) account.After {
+	a, err := account.ParseAfter(m.AfterImport)
+	if err != nil {
+		return account.After{Do: "leave"}
+	}
+	return a
 }
 
 // folderNames gives the folders as the source will list them: INBOX is spelt

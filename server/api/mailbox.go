@@ -20,7 +20,7 @@ type Definition struct {
 	Folders     []Folder  `json:"folders,omitempty" doc:"IMAP; left out: INBOX."`
 	Label       string    `json:"label,omitempty" doc:"For all mail of this mailbox."`
 	Archive     bool      `json:"archive,omitempty" doc:"Into the archive and not into the inbox."`
-	AfterImport string    `json:"after_import,omitempty" enum:"leave,delete,seen" doc:"What happens at the source; left out: leave."`
+	AfterImport string    `json:"after_import,omitempty" doc:"What happens to the original once a message is in Gmail: leave, seen, delete, delete_after:30d (so many days after the import), move:Folder; left out: leave."`
 	NewestFirst bool      `json:"newest_first,omitempty" doc:"The history's newest mail comes first."`
 	PollEvery   *Duration `json:"poll_every,omitempty" doc:"From 60s to 24h; left out: as often as is worth it."`
 }
@@ -52,7 +52,7 @@ type MailboxPatch struct {
 	Folders     *[]Folder `json:"folders,omitempty"`
 	Label       *string   `json:"label,omitempty"`
 	Archive     *bool     `json:"archive,omitempty"`
-	AfterImport *string   `json:"after_import,omitempty" enum:"leave,delete,seen"`
+	AfterImport *string   `json:"after_import,omitempty" doc:"leave, seen, delete, delete_after:30d, move:Folder"`
 	History     *string   `json:"history,omitempty" enum:"all,new,since"`
 	Since       *string   `json:"since,omitempty"`
 	NewestFirst *bool     `json:"newest_first,omitempty"`
