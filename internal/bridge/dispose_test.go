@@ -162,3 +162,23 @@ func TestASourceThatRefusesCostsNoMail(t *testing.T) {
 func bubbleOnce(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { bubble(t, f) })
 }
+
+// TestWhatWasImportedInThisPassIsNotOldInItsNextRound: a pass has several
+// sessions, and what the first imported the second lists.
+func TestWhatWasImportedInThisPassIsNotOldInItsNextRound(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, pop3, message(1, 100), message(2, 100))
+		cut := false
+		w.drop.cut = func(ref mail.Ref) (int, bool) {
+			if ref.Number == 2 && !cut {
+				cut = true
+				return 50, true
+			}
+			return 0, false
+		}
+		w.want(w.sync(Delete, func(p *Pass) { p.KeepDays = 1 }), Report{Listed: 2, Imported: 2})
+		if !cut || len(w.drop.mails) != 2 {
+			t.Errorf("cut %v, %d messages left, want both", cut, len(w.drop.mails))
+		}
+	})
+}

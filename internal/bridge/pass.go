@@ -37,8 +37,8 @@ type Pass struct {
 	Labels      []string  // names of labels that all mail gets
 	Archive     bool      // not into the inbox
 	Since       time.Time // messages older than this are not looked at; zero: all
-	// FolderLabels are names of labels that what is in a folder gets as well.
-	FolderLabels map[string]string
+	// Arrivals are where what is in a folder goes; without one: as all mail.
+	Arrivals map[string]Arrival
 
 	// Digest is Report.Digest of the last pass; zero: none. While the source
 	// still shows that listing, a pass ends after one look at it.
@@ -67,6 +67,13 @@ type Pass struct {
 	// called from several goroutines and must not block.
 	Progress func(Event)
 	Hook     Hook // tests only
+}
+
+// Arrival is where the mail of one folder goes in Gmail.
+type Arrival struct {
+	Label   string // name of one that it gets beside those of all mail; "": none
+	Archive bool   // not into the inbox
+	Spam    bool   // into spam, where it was at the source; a rule may say otherwise
 }
 
 // Event is something a person watching may want to see: a listing has been

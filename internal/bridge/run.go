@@ -199,7 +199,7 @@ func (r *run) tell(e Event) {
 // whoever watches.
 func (r *run) end(j *job, k ledger.Key, o ledger.Outcome) {
 	r.mu.Lock()
-	r.known.set(k, ledger.StateOf(o.Status))
+	r.known.set(k, ledger.StateOf(o.Status), ledger.DayOf(time.Now()))
 	delete(r.rules.said, k)
 	r.outcome[j.id] = o.Status
 	used := int64(-1)

@@ -177,6 +177,7 @@ type fakeMail struct {
 	raw     string
 	seen    bool
 	flagged bool // as deleted
+	starred bool
 }
 
 func (d *maildrop) add(raw string) {
@@ -218,7 +219,7 @@ func (d *maildrop) ref(i int, m *fakeMail) mail.Ref {
 		r.UIDL = fmt.Sprint("u", m.uid)
 	case imap:
 		r.Folder, r.Validity, r.UID, r.Seen = "INBOX", d.validity, m.uid, m.seen
-		r.Deleted = m.flagged
+		r.Deleted, r.Flagged = m.flagged, m.starred
 	}
 	return r
 }

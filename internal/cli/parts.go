@@ -303,7 +303,7 @@ func passOf(m account.Mailbox) bridge.Pass {
 	if m.Label != "" {
 		pass.Labels = []string{m.Label}
 	}
-	pass.FolderLabels = folderLabels(m)
+	pass.Arrivals = arrivals(m)
 	if m.Protocol == "imap" {
 		pass.Connections = 2
 	}

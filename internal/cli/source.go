@@ -161,15 +161,15 @@ func listed(name string) string {
 	return name
 }
 
-// folderLabels gives the labels of folders, by the names of folderNames.
-func folderLabels(m account.Mailbox) map[string]string {
-	labels := map[string]string{}
+// arrivals says where what is in a folder goes, by the names of folderNames.
+func arrivals(m account.Mailbox) map[string]bridge.Arrival {
+	out := map[string]bridge.Arrival{}
 	for _, f := range m.Folders {
-		if name := listed(f.Name); f.Label != "" && labels[name] == "" {
-			labels[name] = f.Label
+		if name := listed(f.Name); out[name] == (bridge.Arrival{}) {
+			out[name] = bridge.Arrival{Label: f.Label, Archive: f.Archive, Spam: f.Spam}
 		}
 	}
-	return labels
+	return out
 }
 
 // The sources do not know the bridge; these give their sessions its type.

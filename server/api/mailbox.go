@@ -2,10 +2,12 @@ package api
 
 import "time"
 
-// Folder is an IMAP folder, and the label for what is in it.
+// Folder is an IMAP folder, and where what is in it arrives.
 type Folder struct {
-	Name  string `json:"name"`
-	Label string `json:"label,omitempty"`
+	Name    string `json:"name"`
+	Label   string `json:"label,omitempty"`
+	Archive bool   `json:"archive,omitempty" doc:"Not into the inbox."`
+	Spam    bool   `json:"spam,omitempty" doc:"To Gmail's spam."`
 }
 
 // Definition is what leads to a mailbox, and what is done with its mail.
