@@ -25,8 +25,8 @@ type importView struct {
 
 func (s *Service) importPage() []*route {
 	return []*route{
-		pageAt("/mailboxes/import", "importPage", "Bring mailboxes of another program", s.showImport),
-		stepAt("/mailboxes/import", "importForm", "Read, or make, the mailboxes of another program", s.importForm),
+		pageAt("/mailboxes/import", "bringPage", "Bring mailboxes of another program", s.showImport),
+		stepAt("/mailboxes/import", "bringForm", "Read, or make, the mailboxes of another program", s.importForm),
 	}
 }
 
