@@ -36,7 +36,8 @@ var picture = []struct {
 	{"plugins/gate", nil}, // what stands before wazero trusts nobody's parser
 	{"plugins/wat", nil},
 	{"internal/definitions", []string{"internal/account", "internal/vault"}},
-	{"internal/discover", []string{"internal/dial", "internal/mail"}},
+	{"internal/provider", nil},
+	{"internal/discover", []string{"internal/provider", "internal/dial", "internal/mail"}},
 	{"internal/probe", []string{"internal/source/...", "internal/discover", "internal/dial", "internal/account", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/source/...", []string{"internal/dial", "internal/vault", "internal/mail"}},
 	{"internal/dial", []string{"internal/mail"}},
@@ -55,7 +56,7 @@ var picture = []struct {
 	{"migrations", nil},
 
 	// Leaves: values and the standard library.
-	{"internal/schedule", []string{"internal/ledger", "internal/mail", "internal/id"}},
+	{"internal/schedule", []string{"internal/provider", "internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/schedule/scheduletest", []string{"internal/schedule", "internal/session", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/ledger", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/config", []string{"internal/vault", "internal/mail"}},

@@ -72,9 +72,11 @@ func readFetchmail(r *reader) {
 			now = &base
 		case w == "poll" || w == "server" || w == "skip":
 			f.close(now)
-			name, _ := f.value(t)
-			now = base.copy()
-			now.line, now.name, now.skipped = t.line, name, w == "skip"
+			name, named := f.value(t)
+			if now = nil; named {
+				now = base.copy()
+				now.line, now.name, now.skipped = t.line, name, w == "skip"
+			}
 		case fmNoise[w]:
 			f.negated(w, now)
 		case now == nil:

@@ -26,8 +26,8 @@ var rooms = []struct {
 	{"adding a mailbox", (*gallery).wizard},
 	{"mailboxes in every state", (*gallery).mailboxes},
 	{"the audit and why", (*gallery).audit},
+	{"those of another program", (*gallery).bring},
 	{"rules", (*gallery).rules},
-	{"bring", (*gallery).bring},
 	{"settings and everything held", (*gallery).settings},
 	{"deletions", (*gallery).deletions},
 }
@@ -215,7 +215,7 @@ func (g *gallery) bring() {
 	g.fill("The file", "poll mail.example proto imap user ann pass x ssl keep\npoll 10.0.0.1 proto imap user bob\npoll")
 	g.follow("See what is in it")
 	g.look("import.ready")
-	g.follow("Make these 1")
+	g.follow("Make these 2")
 	g.look("import.made")
 }
 

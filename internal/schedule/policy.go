@@ -91,7 +91,7 @@ func (p Policy) untouched(s State, set Settings, now time.Time) State {
 }
 
 func (p Policy) wentThrough(s State, set Settings, o Outcome) State {
-	s = p.source(s, o)
+	s = p.source(s, set, o)
 	s.Phase, s.Until = Idle, time.Time{}
 	s.Class, s.Failures, s.First = 0, 0, time.Time{}
 	s.LastSync, s.Digest, s.Backlog = o.Now, o.Digest, o.Backlog
@@ -151,7 +151,7 @@ func (p Policy) failed(s State, set Settings, o Outcome, f *mail.Fault) State {
 		pause := max(p.pause(r, s, f, o.Now), p.floor(s, set))
 		s.Until = o.Now.Add(min(pause, longest))
 	}
-	s.Reason = reason(f, r, s)
+	s.Reason = reason(advised(f, set), r, s)
 	return s
 }
 

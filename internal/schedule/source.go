@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/provider"
 )
 
 const (
@@ -25,7 +26,7 @@ func (p Policy) Withheld(s State, now time.Time) bool {
 // source is a state after a pass that went through, with what is to be said of
 // what the source was asked for. Where it refuses, at once; where it says yes
 // and does nothing, when that is no accident any more.
-func (p Policy) source(s State, o Outcome) State {
+func (p Policy) source(s State, set Settings, o Outcome) State {
 	if o.Unasked {
 		if s.Phase != Idle || s.Reason.Code == "" || s.Reason.Code == "budget" { // something else was said since
 			s.Reason = Reason{Code: "source_undone", Detail: "the mail server does not do with the originals what was chosen for this mailbox", Help: sentence(new(mail.Fault))}
@@ -38,6 +39,12 @@ func (p Policy) source(s State, o Outcome) State {
 		return s
 	}
 	s.Undone, s.Asked = min(s.Undone+1, patience), o.Now
+	if known := provider.For(set.Host, set.Protocol).Keeps; known != "" && o.Undone.Code == ignoredCode {
+		s.Undone = patience // nothing has to be found out
+		better := *o.Undone
+		better.Help = known
+		o.Undone = &better
+	}
 	if s.Undone == patience || o.Undone.Code != ignoredCode {
 		s.Reason = Reason{Code: o.Undone.Code, Detail: o.Undone.Text, Help: sentence(o.Undone)}
 	}

@@ -68,3 +68,26 @@ func TestTheReasonOfAnOutageDoesNotStay(t *testing.T) {
 		t.Errorf("%+v", s.Reason)
 	}
 }
+
+// TestWhatIsKnownOfAProviderIsSaid: what it wants where it refuses a login, and
+// that it keeps what is deleted, at the first sign.
+func TestWhatIsKnownOfAProviderIsSaid(t *testing.T) {
+	t.Parallel()
+	p := Policy{Rand: low}
+	set := Settings{Host: "imap.mail.yahoo.com", Protocol: "imap"}
+	for _, code := range []string{"auth_failed", "auth_unclear", "app_password_required"} {
+		f := &mail.Fault{Class: mail.Login, Code: code, Text: "it refused the login", Help: "check user name and password"}
+		s := p.Next(State{}, set, Outcome{Now: noon, Err: f})
+		if !strings.Contains(s.Reason.Help, "Generate app password") || !strings.Contains(s.Reason.Help, "https://login.yahoo.com/") || f.Help != "check user name and password" {
+			t.Errorf("%s: %+v", code, s.Reason)
+		}
+	}
+	if s := p.Next(State{}, set, Outcome{Now: noon, Err: fault(mail.Transient, "cut")}); strings.Contains(s.Reason.Help, "app password") {
+		t.Errorf("an outage: %+v", s.Reason)
+	}
+	deaf := &mail.Fault{Class: mail.Setup, Code: "delete_ignored", Text: "it keeps them", Help: "look at its settings"}
+	s := p.Next(State{}, Settings{Host: "pop.yandex.com", Protocol: "pop3"}, Outcome{Now: noon, Undone: deaf})
+	if s.Reason.Code != "delete_ignored" || !strings.Contains(s.Reason.Help, "IMAP") || !p.Withheld(s, noon) {
+		t.Errorf("%+v", s)
+	}
+}
