@@ -23,7 +23,7 @@ var picture = []struct {
 	{"internal/cli", []string{"server", "server/api", "actors", "plugins/...", "internal/...", "migrations"}},
 	{"internal/demo/...", []string{"..."}},
 
-	{"server/...", []string{"server/...", "actors", "plugins", "plugins/gate", "plugins/manifest", "internal/account", "internal/audit", "internal/rules", "internal/rulebook", "internal/schedule", "internal/session", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
+	{"server/...", []string{"server/...", "actors", "plugins", "plugins/gate", "plugins/manifest", "internal/account", "internal/audit", "internal/rules", "internal/rulebook", "internal/schedule", "internal/session", "internal/definitions", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
 	{"actors", []string{"actors/kit", "actors/wheel", "actors/admit", "internal/bridge", "internal/schedule", "internal/session", "internal/account", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
 	{"actors/kit", nil},
 	{"actors/wheel", []string{"internal/schedule", "internal/id"}},
@@ -35,7 +35,9 @@ var picture = []struct {
 	{"plugins/...", []string{"plugins/...", "internal/mail"}},
 	{"plugins/gate", nil}, // what stands before wazero trusts nobody's parser
 	{"plugins/wat", nil},
-	{"internal/discover", []string{"internal/dial", "internal/mail"}},
+	{"internal/definitions", []string{"internal/account", "internal/vault"}},
+	{"internal/provider", nil},
+	{"internal/discover", []string{"internal/provider", "internal/dial", "internal/mail"}},
 	{"internal/probe", []string{"internal/source/...", "internal/discover", "internal/dial", "internal/account", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/source/...", []string{"internal/dial", "internal/vault", "internal/mail"}},
 	{"internal/dial", []string{"internal/mail"}},
@@ -54,7 +56,7 @@ var picture = []struct {
 	{"migrations", nil},
 
 	// Leaves: values and the standard library.
-	{"internal/schedule", []string{"internal/ledger", "internal/mail", "internal/id"}},
+	{"internal/schedule", []string{"internal/provider", "internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/schedule/scheduletest", []string{"internal/schedule", "internal/session", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/ledger", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/config", []string{"internal/vault", "internal/mail"}},

@@ -289,15 +289,16 @@ func (p *parts) told(ctx context.Context, box id.Mailbox, err error) {
 
 // passOf gives what the settings of a mailbox say about a pass.
 func passOf(m account.Mailbox) bridge.Pass {
+	a := after(m)
 	pass := bridge.Pass{
-		Folders: folderNames(m), AfterImport: bridge.Disposal(m.AfterImport), Archive: m.Archive,
+		Folders: folderNames(m), AfterImport: bridge.Disposal(a.Do), KeepDays: a.Days, MoveTo: a.Folder, Archive: m.Archive,
 		Since: since(m), Newest: m.NewestFirst, Connections: 1,
 		Stamp: []byte(m.Host + "\x00" + m.Username),
 	}
 	if m.Label != "" {
 		pass.Labels = []string{m.Label}
 	}
-	pass.FolderLabels = folderLabels(m)
+	pass.Arrivals = arrivals(m)
 	if m.Protocol == "imap" {
 		pass.Connections = 2
 	}

@@ -140,6 +140,9 @@ func (s *Store) UpdateMailbox(ctx context.Context, user id.User, m account.Mailb
 					err = account.ErrIdentity
 				}
 			}
+			if err == nil {
+				err = u.q.AskAgain(context.Background(), r.ID)
+			}
 			return none(err)
 		})
 		if err == nil && r.Password != nil {
