@@ -82,11 +82,11 @@ func (p *Prober) Test(ctx context.Context, user id.User, box account.Mailbox, to
 		return Result{}, err
 	}
 	guessed := true                                                // until we know better, also if this panics
-	defer func() { done(guessed && box.Consent.Provider == "") }() // nobody guesses tokens
+	defer func() { done(guessed) }()
 	r := newRecord(box.Host, p.floor, told)
 	out := Result{Folders: []Folder{}}
 	err = p.try(ctx, box, r, &out)
-	guessed = r.stage == "login" && mail.ClassOf(err) != mail.Setup
+	guessed = r.stage == "login" && mail.ClassOf(err) != mail.Setup && box.Consent.Provider == "" // nobody guesses tokens
 	out.OK, out.Steps = err == nil, r.steps
 	if err == nil {
 		return out, nil
