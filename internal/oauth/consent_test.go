@@ -106,7 +106,10 @@ func TestForeignAnswersAreRefused(t *testing.T) {
 	if err := end("home", visit, good); err != nil {
 		t.Fatalf("what was refused has used the answer up: %v", err)
 	}
-	consentFault(t, end("home", visit, good), mail.Grant, "consent_callback")
+	// The provider takes no code twice either, and is not asked.
+	if f := consentFault(t, end("home", visit, good), mail.Grant, "consent_callback"); !strings.Contains(f.Text, "used already") {
+		t.Errorf("the provider was asked again: %v", f)
+	}
 }
 
 func TestWhatAProviderRefusesIsSaidInWords(t *testing.T) {
