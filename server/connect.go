@@ -12,6 +12,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
+	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 	"github.com/smtp-sync/smtp-sync/server/api"
 	"github.com/smtp-sync/smtp-sync/server/text"
@@ -111,7 +112,14 @@ func (s *Service) reconnected(c *call, mailbox string, consent account.Consent, 
 	if err := s.o.Accounts.UpdateMailbox(c.ctx, c.who.user, m); err != nil {
 		return err
 	}
-	if err := s.goOn(c, m.ID); err != nil {
+	stored, err := s.o.Schedules.Schedule(c.ctx, c.who.user, m.ID)
+	if err == nil {
+		err = s.goOn(c, m.ID)
+	}
+	if err == nil && stored.Phase == schedule.Waiting && mends(stored.Reason.Code) {
+		err = engineError(s.o.Engine.SyncNow(c.ctx, c.who.user, m.ID))
+	}
+	if err != nil {
 		return err
 	}
 	return seeOther(c, s.to("/mailboxes/"+m.ID.String()))

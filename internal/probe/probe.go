@@ -81,7 +81,7 @@ func (p *Prober) Test(ctx context.Context, user id.User, box account.Mailbox, to
 	if err != nil {
 		return Result{}, err
 	}
-	guessed := true                                                // until we know better, also if this panics
+	guessed := true // until we know better, also if this panics
 	defer func() { done(guessed) }()
 	r := newRecord(box.Host, p.floor, told)
 	out := Result{Folders: []Folder{}}

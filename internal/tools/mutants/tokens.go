@@ -73,7 +73,7 @@ var tokenMutants = []mutant{
 	},
 	{
 		name: "one-login", why: "a token that ended early is a refused login over IMAP",
-		edits: in("internal/source/imap/session.go", "if err == nil || cfg.Token == nil || !sasl.IsStale(err) {", "if true {"),
+		edits: in("internal/source/imap/session.go", "if err == nil || cfg.Token == nil || !sasl.IsStale(err) {", "if err == nil || true || !sasl.IsStale(err) {"),
 		pkg:   "./internal/source/imap", run: "ReplacedOnce",
 	},
 	{
