@@ -10,4 +10,4 @@ CREATE TABLE consents (
     ends     INTEGER NOT NULL  -- of access
 ) STRICT;
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
