@@ -102,7 +102,7 @@ func (f folderRow) Size() string {
 // wayValue writes a candidate into a form. It is only a shorthand for the
 // fields of the same names, and checked as they are.
 func wayValue(c api.Candidate) string {
-	return url.Values{"protocol": {c.Protocol}, "host": {c.Host}, "port": {strconv.Itoa(c.Port)}, "security": {c.Security}, "username": {c.Username}, "source": {c.Source}}.Encode()
+	return url.Values{"protocol": {c.Protocol}, "host": {c.Host}, "port": {strconv.Itoa(c.Port)}, "security": {c.Security}, "username": {c.Username}, "auth": {c.Auth}, "source": {c.Source}}.Encode()
 }
 
 // readWay reads one again; the hint is our own, and not the form's to say.
@@ -112,7 +112,7 @@ func readWay(s string) (w way, ok bool) {
 		return w, false
 	}
 	port, _ := strconv.Atoi(v.Get("port"))
-	c := api.Candidate{Protocol: v.Get("protocol"), Host: v.Get("host"), Port: port, Security: v.Get("security"), Username: v.Get("username"), Source: v.Get("source")}
+	c := api.Candidate{Protocol: v.Get("protocol"), Host: v.Get("host"), Port: port, Security: v.Get("security"), Username: v.Get("username"), Auth: v.Get("auth"), Source: v.Get("source")}
 	c.Hint = discover.For(c.Host, c.Protocol).Text
 	return way{Candidate: c, Value: wayValue(c)}, true
 }

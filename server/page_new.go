@@ -115,6 +115,7 @@ func (s *Service) showNew(c *call, status int, v newView) error {
 	}
 	for i := range v.Ways {
 		v.Ways[i].door = s.doorOf(v.Ways[i].Host, v.Ways[i].Protocol)
+		v.Ways[i].NoPassword = v.Ways[i].NoPassword || v.Ways[i].Auth == "oauth"
 		if v.Ways[i].Chosen = v.Ways[i].Value == v.Way; v.Ways[i].Chosen {
 			v.Wrong.lead(i)
 		}

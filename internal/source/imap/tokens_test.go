@@ -8,6 +8,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/source/imap"
 	"github.com/smtp-sync/smtp-sync/internal/testkit"
 	"github.com/smtp-sync/smtp-sync/internal/testkit/dovecot"
+	"github.com/smtp-sync/smtp-sync/internal/testkit/imapd"
 	"github.com/smtp-sync/smtp-sync/internal/testkit/tokend"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
@@ -57,5 +58,20 @@ func TestDovecotTakesAccessTokens(t *testing.T) {
 				open(t, cfg)
 			}
 		})
+	}
+}
+
+// A server that takes no tokens is told so: nothing of one is sent.
+func TestATokenIsSentToNobodyWhoDoesNotTakeOne(t *testing.T) {
+	t.Parallel()
+	s := &imapd.Script{Caps: "IMAP4rev1 SASL-IR AUTH=PLAIN"}
+	cfg := config(t, script(t, s), imap.TLS)
+	cfg.Password, cfg.Token = vault.Secret{}, given(vault.NewSecret("CANARY"))
+	_, err := imap.New(cfg).Open(t.Context())
+	if f := fault(t, err); f.Class != mail.Setup || f.Code != "oauth_not_offered" {
+		t.Errorf("class %v, code %q; want Setup, oauth_not_offered", f.Class, f.Code)
+	}
+	if s.Saw("AUTHENTICATE") || s.Saw("LOGIN") {
+		t.Errorf("something was sent: %q", s.Log())
 	}
 }
