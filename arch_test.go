@@ -39,12 +39,13 @@ var picture = []struct {
 	{"internal/provider", nil},
 	{"internal/discover", []string{"internal/provider", "internal/dial", "internal/mail"}},
 	{"internal/probe", []string{"internal/source/...", "internal/discover", "internal/dial", "internal/account", "internal/vault", "internal/mail", "internal/id"}},
-	{"internal/source/...", []string{"internal/dial", "internal/vault", "internal/mail"}},
+	{"internal/source/...", []string{"internal/source/sasl", "internal/dial", "internal/vault", "internal/mail"}},
+	{"internal/source/sasl", []string{"internal/mail"}},
 	{"internal/dial", []string{"internal/mail"}},
 	{"internal/quota", []string{"internal/id", "internal/mail"}},
 	{"internal/gmail", []string{"internal/vault", "internal/mail"}},
 	{"internal/oauth/risc", []string{"internal/oauth", "internal/account", "internal/vault", "internal/mail"}}, // account: what Google calls a token that is kept
-	{"internal/oauth", []string{"internal/vault", "internal/mail", "internal/id"}},
+	{"internal/oauth", []string{"internal/account", "internal/vault", "internal/mail", "internal/id"}}, // account: what a provider gave for a mailbox
 	{"internal/jobs", []string{"internal/oauth/risc", "internal/session", "internal/account", "internal/vault", "internal/mail", "internal/id"}}, // risc: what an event asks for
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},

@@ -30,6 +30,13 @@ func (doctorCmd) Run(a *app) error {
 		d.keys(p.keys)
 		ctx, cancel := context.WithTimeout(a.ctx, 20*time.Second)
 		defer cancel()
+		if all := p.clients.All(); len(all) > 0 {
+			names := make([]string, len(all))
+			for i, c := range all {
+				names[i] = c.ID
+			}
+			d.say("ok", "sign-ins of mailboxes", strings.Join(names, ", ")+": each needs its redirect address, "+strings.TrimSuffix(cfg.PublicURL, "/")+"/auth/source/ID/callback, at the provider")
+		}
 		grant, err := p.store.Grant(ctx, p.userID)
 		switch {
 		case errors.Is(err, account.ErrNone):

@@ -39,6 +39,8 @@ type parts struct {
 	metrics   *telemetry.Metrics // nil: nothing is counted
 	transport *http.Transport    // to Google
 	oauth     *oauth.Provider
+	clients   *oauth.Clients // at the providers of mailboxes that are opened with tokens
+	tokens    *oauth.Keeper  // of those mailboxes
 	roots     *x509.CertPool // nil: the system's
 	out       *dial.Dialer   // to mail hosts
 	guesses   *probe.Limiter // wrong passwords
@@ -111,6 +113,11 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 	if err != nil {
 		return nil, err
 	}
+	p.clients, err = oauth.ReadClients(cfg.OAuthSourcesFile, p.transport)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("SMTPSYNC_OAUTH_SOURCES_FILE: %w", err)}
+	}
+	p.tokens = oauth.NewKeeper(p.clients, p.store)
 	p.out = dial.New(dial.Options{
 		Roots: p.roots, Policy: dial.Policy{Allow: cfg.SourceAllowCIDRs, Ports: cfg.SourcePorts},
 		// The engine paces by host name; here all names of one server count, and
@@ -201,9 +208,9 @@ func trusted(file string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// tokens gives the access tokens of the refresh token in file, or of the grant
+// granted gives the access tokens of the refresh token in file, or of the grant
 // stored by login.
-func (p *parts) tokens(ctx context.Context, file string) (*oauth.Source, error) {
+func (p *parts) granted(ctx context.Context, file string) (*oauth.Source, error) {
 	if file != "" {
 		refresh, err := readSecret("--google-refresh-token-file", file)
 		if err != nil {
@@ -247,7 +254,7 @@ func (p *parts) pass(ctx context.Context, m account.Mailbox, tokens gmail.TokenS
 		return bridge.Pass{}, id.Mailbox{}, err
 	}
 	pass := passOf(m)
-	pass.Dialer, pass.Gmail, pass.Ledger, pass.Keys = dialer(m, p.out), client, books, keys
+	pass.Dialer, pass.Gmail, pass.Ledger, pass.Keys = dialer(m, nil, p.out), client, books, keys
 	pass.Budget, pass.Memory, pass.Concurrency = budget, p.memory, concurrency(p.cfg.ConcurrencyPerUser)
 	return pass, box.ID, nil
 }

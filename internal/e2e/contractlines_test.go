@@ -40,6 +40,7 @@ var accountLines = []line{
 	{"nobody", "GET /readyz", 200, "text", "", "", "", ""},
 	{"nobody", "POST /webhooks/google/risc", 400, "json", "err description", "x", "Content-Type: application/secevent+jwt", ""},
 	{"nobody", "GET /auth/google/callback?state=x&code=y", 400, "html", "", "", "", ""},
+	{"browser", "GET /auth/source/home/callback?state=x&code=y", 400, "html", "", "", "", ""},
 	{"browser", "GET /auth/google/grant?labels=1", 200, "html", "", "", "", ""},
 	{"browser", "POST /auth/google/grant?labels=1", 303, "", "", "csrf={csrf}", "Content-Type: application/x-www-form-urlencoded", ""},
 	{"browser", "POST /auth/google/grant?csrf={csrf}", 403, "html", "", "x=1", "Content-Type: application/x-www-form-urlencoded", ""},

@@ -20,7 +20,7 @@ const (
 func in(file, old, new string) []edit { return []edit{{file, old, new}} }
 
 // mutants are all of them.
-var mutants = slices.Concat(onceMutants, webMutants)
+var mutants = slices.Concat(onceMutants, webMutants, tokenMutants)
 
 // onceMutants are the protections of exactly-once, of the wipes and of the jobs.
 var onceMutants = []mutant{
