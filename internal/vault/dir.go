@@ -98,10 +98,17 @@ func readSettled(path string) ([]byte, error) {
 		if is, err := os.Stat(path); err != nil {
 			return nil, err
 		} else if os.SameFile(was, is) {
+			if destroyed(b) {
+				return nil, &fs.PathError{Op: "read", Path: path, Err: fs.ErrNotExist}
+			}
 			return b, nil
 		}
 	}
 }
+
+// destroyed reports what another process has overwritten and is about to remove,
+// or has died before it could.
+func destroyed(b []byte) bool { return len(b) > 0 && len(bytes.Trim(b, "\x00")) == 0 }
 
 // Create implements Shelf.
 func (d *Dir) Create(_ context.Context, name string, record []byte) error {
@@ -112,7 +119,28 @@ func (d *Dir) Create(_ context.Context, name string, record []byte) error {
 	if err == nil {
 		err = createFile(file, record)
 	}
+	if errors.Is(err, fs.ErrExist) {
+		if _, gone := readSettled(file); errors.Is(gone, fs.ErrNotExist) {
+			err = d.createAnew(file, record)
+		}
+	}
 	return storageFault("writing", file, err)
+}
+
+// createAnew creates a record in the place of a destroyed one, whose destroyer is
+// waited for.
+func (d *Dir) createAnew(file string, record []byte) error {
+	unlock, err := lockFile(d.path)
+	if err != nil {
+		return err
+	}
+	if b, readErr := os.ReadFile(file); readErr == nil && destroyed(b) {
+		err = removeFile(file)
+	}
+	if err == nil {
+		err = createFile(file, record)
+	}
+	return errors.Join(err, unlock())
 }
 
 // Swap implements Shelf.

@@ -309,3 +309,42 @@ func TestBadMasterFilesAreRefusedAndKept(t *testing.T) {
 		t.Error("a directory counts as a missing file")
 	}
 }
+
+// TestARecordThatIsBeingDestroyedIsMissing, and not damaged: another process
+// overwrites it before its name goes, and may die between the two.
+func TestARecordThatIsBeingDestroyedIsMissing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := openDir(t, dir)
+	must(t, d.Create(t.Context(), "system/rotation", []byte("x")))
+	must(t, os.WriteFile(filepath.Join(dir, "system/rotation"), make([]byte, 8), 0o600))
+	if _, err := d.Get(t.Context(), "system/rotation"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Get = %v, want %v", err, fs.ErrNotExist)
+	}
+	for r, err := range d.List(t.Context()) {
+		t.Errorf("List gives %s, %v", r.Name, err)
+	}
+	must(t, d.Create(t.Context(), "system/rotation", []byte("y")))
+	if b, err := d.Get(t.Context(), "system/rotation"); err != nil || string(b) != "y" {
+		t.Errorf("made anew: %q, %v", b, err)
+	}
+	reader, done := openDir(t, dir), make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 50 {
+			if err := errors.Join(d.Destroy(t.Context(), "system/rotation"), d.Create(t.Context(), "system/rotation", []byte("y"))); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for open := true; open; {
+		if b, err := reader.Get(t.Context(), "system/rotation"); err == nil && string(b) != "y" || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("read %q, %v", b, err)
+		}
+		select {
+		case <-done:
+			open = false
+		default:
+		}
+	}
+}

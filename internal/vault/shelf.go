@@ -14,7 +14,8 @@ import (
 type Shelf interface {
 	// Get gives a record, or fs.ErrNotExist.
 	Get(ctx context.Context, name string) ([]byte, error)
-	// Create adds a record, durable when it returns nil, or fs.ErrExist.
+	// Create adds a record, which is not all zeros: durable when it returns nil,
+	// or fs.ErrExist.
 	Create(ctx context.Context, name string, record []byte) error
 	// Swap replaces old by next, durable when it returns nil; fs.ErrNotExist
 	// if the record is not old (any more). It never brings back a record that

@@ -207,7 +207,7 @@ func listMany(t *testing.T, s vault.Shelf) {
 }
 
 func swapsTogether(t *testing.T, s vault.Shelf) {
-	must(t, s.Create(t.Context(), "users/1/key", []byte{0}))
+	must(t, s.Create(t.Context(), "users/1/key", []byte{1}))
 	const workers, each = 4, 10
 	var wg sync.WaitGroup
 	for range workers {
@@ -229,7 +229,7 @@ func swapsTogether(t *testing.T, s vault.Shelf) {
 		})
 	}
 	wg.Wait()
-	wantRecord(t, s, "users/1/key", string([]byte{workers * each}))
+	wantRecord(t, s, "users/1/key", string([]byte{1 + workers*each}))
 }
 
 func cancelled(t *testing.T, s vault.Shelf) {
