@@ -19,7 +19,7 @@ var ofBook = []mutant{
 	},
 	{
 		name: "upload-runs", why: "a module runs where nobody's may",
-		edits: in("internal/rulebook/chain.go", "if !ours && !b.uploads {", "if false {"),
+		edits: in("internal/rulebook/chain.go", "if !ours && !b.uploads {", "if !ours && false {"),
 		pkg:   book, run: "WithoutUploads",
 	},
 	{
@@ -58,7 +58,7 @@ var ofBook = []mutant{
 	{
 		name: "rule-outlives-mailbox", why: "a rule is still for a mailbox that was wiped",
 		edits: in("internal/store/sqlite/wipemailbox.go", `{"rule_mailboxes", u.q.WipeRuleMailboxes}, `, ""),
-		pkg:   "./internal/store/sqlite", run: "TestRules",
+		pkg:   "./internal/store/sqlite", run: "NeverForAMailbox",
 	},
 	{
 		name: "try-any-mailbox", why: "a rule is tried on mail of somebody else",
