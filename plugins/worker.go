@@ -97,6 +97,20 @@ func (w *worker) current() (c *child, wait time.Duration, err error) {
 	return w.now, 0, nil
 }
 
+// WorkerPID is the process in which plugins run that are not trusted, 0 if there is
+// none now.
+func (h *Host) WorkerPID() int {
+	if h.worker == nil {
+		return 0
+	}
+	h.worker.mu.Lock()
+	defer h.worker.mu.Unlock()
+	if h.worker.now == nil {
+		return 0
+	}
+	return h.worker.now.cmd.Process.Pid
+}
+
 // ended is told of a process that is gone.
 func (w *worker) ended(c *child) {
 	w.mu.Lock()

@@ -109,13 +109,3 @@ func reached() (n int64) {
 
 // Limit sets how long a message may take in the worker.
 func (h *Host) Limit(d time.Duration) { h.worker.limit = d }
-
-// Pid is the process of the worker, 0 if there is none.
-func (h *Host) Pid() int {
-	h.worker.mu.Lock()
-	defer h.worker.mu.Unlock()
-	if h.worker.now == nil {
-		return 0
-	}
-	return h.worker.now.cmd.Process.Pid
-}
