@@ -213,7 +213,7 @@ func waiting(ctx context.Context, r *run, _ *world.World) error {
 	}
 	book := rulebook.New(e, h, true)
 	header := mail.ParseHeader(shippedtest.Newsletter)
-	few, many := 5000, 5000+r.Sleepers
+	few, many := 3000, 3000+r.Sleepers
 	r.say("%d mailboxes, each of another user, whose five rules are asked once", many)
 	var heap [2]int64
 	for i := range many {
