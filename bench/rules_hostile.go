@@ -88,8 +88,9 @@ func heldUp(ctx context.Context, do func() error, err *error) time.Duration {
 // misdeeds are the worst of what was tried.
 type misdeeds struct {
 	host            *plugins.Host
-	refused         worst // by the clock
-	stopped, waited worst // of the worker's processor; by the clock
+	refused         worst    // by the clock
+	close           []string // to the limit, or beyond
+	stopped, waited worst    // of the worker's processor; by the clock
 }
 
 type worst struct {
