@@ -12,6 +12,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/bench/load"
 	"github.com/smtp-sync/smtp-sync/bench/report"
 	"github.com/smtp-sync/smtp-sync/bench/world"
+	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/rulebook"
@@ -217,7 +218,7 @@ func waiting(ctx context.Context, r *run, _ *world.World) error {
 	r.say("%d mailboxes, each of another user, whose five rules are asked once", many)
 	var heap [2]int64
 	for i := range many {
-		chain, err := book.Chain(ctx, id.New[id.User](), id.New[id.Mailbox](), "Work")
+		chain, err := book.Chain(ctx, id.New[id.User](), account.Mailbox{ID: id.New[id.Mailbox](), Name: "Work"})
 		if err != nil {
 			return err
 		}
