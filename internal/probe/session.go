@@ -8,6 +8,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/source/imap"
 	"github.com/smtp-sync/smtp-sync/internal/source/pop3"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // maxSized is for how many messages the sizes are asked one by one, where the
@@ -32,7 +33,7 @@ func measuring(out *Result) visit {
 // tryIMAP logs in for a visit.
 func tryIMAP(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record, do visit) error {
 	cfg := imap.Config{Host: box.Host, Port: uint16(box.Port), Security: imap.Security(box.Security),
-		Username: box.Username, Password: box.Password, ReadOnly: true, Dial: d}
+		Username: box.Username, Password: box.Password, Token: token(box), ReadOnly: true, Dial: d}
 	for _, f := range box.Folders {
 		cfg.Folders = append(cfg.Folders, f.Name)
 	}
@@ -109,7 +110,7 @@ func add(ctx context.Context, t *imap.Trial) (octets int64, err error) {
 // tryPOP3 logs in for a visit.
 func tryPOP3(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record, do visit) error {
 	s, err := pop3.New(pop3.Config{Host: box.Host, Port: uint16(box.Port), Security: box.Security,
-		Username: box.Username, Password: box.Password, Dial: d}).Try(ctx, r.begin, r.secured)
+		Username: box.Username, Password: box.Password, Token: token(box), Dial: d}).Try(ctx, r.begin, r.secured)
 	if err != nil {
 		return err
 	}
@@ -133,6 +134,15 @@ func measurePOP3(ctx context.Context, s *pop3.Source, r *record, out *Result) er
 		r.note = "the server gives its messages no ids (UIDL); they are told apart by their content, which takes longer"
 	}
 	return nil
+}
+
+// token gives the access token of a mailbox that is opened with one. The test
+// renews none: that is for those who keep it.
+func token(box account.Mailbox) func(context.Context, vault.Secret) (vault.Secret, error) {
+	if box.Consent.Provider == "" {
+		return nil
+	}
+	return func(context.Context, vault.Secret) (vault.Secret, error) { return box.Consent.Access, nil }
 }
 
 func known(n int64) *int64 {
