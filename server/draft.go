@@ -57,6 +57,7 @@ type draft struct {
 	AfterImport          string
 	History, Since       string
 	PollEvery            string
+	Authserv             string // names, with spaces or line ends between
 }
 
 const byHand = "hand"
@@ -120,7 +121,7 @@ func readDraft(v url.Values) *draft {
 	d := &draft{Address: strings.TrimSpace(v.Get("address")), Way: v.Get("way"), Protocol: v.Get("protocol"), Host: strings.TrimSpace(v.Get("host")),
 		Port: strings.TrimSpace(v.Get("port")), Security: v.Get("security"), Username: v.Get("username"), Typed: vault.NewSecret(v.Get("password")),
 		Kept: v.Get("kept"), Tested: v.Get("tested"), Name: v.Get("name"), Label: v.Get("label"), Archive: v.Get("archive") != "",
-		NewestFirst: v.Get("newest_first") != "", AfterImport: readAfter(v), History: v.Get("history"), Since: v.Get("since"), PollEvery: v.Get("poll_every")}
+		NewestFirst: v.Get("newest_first") != "", AfterImport: readAfter(v), History: v.Get("history"), Since: v.Get("since"), PollEvery: v.Get("poll_every"), Authserv: v.Get("authserv")}
 	for _, s := range v["ways"] {
 		if w, ok := readWay(s); ok && len(d.Ways) < mostWays {
 			d.Ways = append(d.Ways, w)

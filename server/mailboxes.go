@@ -63,7 +63,7 @@ func (s *Service) views(ctx context.Context, user id.User, list []account.Mailbo
 func view(m account.Mailbox) api.Mailbox {
 	v := api.Mailbox{ID: m.ID.String(), Name: m.Name, Protocol: m.Protocol, Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username,
 		Folders: []api.Folder{}, Label: m.Label, Archive: m.Archive, AfterImport: m.AfterImport, History: m.History, Since: m.Since.UTC(),
-		NewestFirst: m.NewestFirst, CreatedAt: m.Created.UTC()}
+		NewestFirst: m.NewestFirst, Authserv: list(m.Authserv), CreatedAt: m.Created.UTC()}
 	for _, f := range m.Folders {
 		v.Folders = append(v.Folders, api.Folder(f))
 	}

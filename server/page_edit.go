@@ -34,7 +34,7 @@ type editView struct {
 var polls = []api.Duration{0, api.Duration(time.Minute), api.Duration(5 * time.Minute), api.Duration(15 * time.Minute), api.Duration(time.Hour), api.Duration(6 * time.Hour), api.Duration(24 * time.Hour)}
 
 func draftOf(m account.Mailbox) *draft {
-	d := &draft{Label: m.Label, Archive: m.Archive, AfterImport: m.AfterImport, Name: m.Name, PollEvery: api.Duration(m.PollEvery).String()}
+	d := &draft{Label: m.Label, Archive: m.Archive, AfterImport: m.AfterImport, Name: m.Name, PollEvery: api.Duration(m.PollEvery).String(), Authserv: strings.Join(m.Authserv, " ")}
 	d.pin(m)
 	for i, f := range m.Folders {
 		d.Folders = append(d.Folders, folderRow{Index: i, Name: f.Name, Label: f.Label, Chosen: true})
@@ -130,7 +130,7 @@ func (s *Service) editForm(c *call) error {
 		view.Wrong = wrongs{{ID: "password", Name: "password", Text: sentence(p.Detail), Help: sentence(p.Help)}}
 		return s.showEdit(c, p.Status, m, view)
 	}
-	w, err := faultsOf(err, onPage(rows))
+	w, err := faultsOf(err, inEdit(rows))
 	if err != nil {
 		return err
 	}
@@ -154,12 +154,26 @@ func (d *draft) patch(m account.Mailbox, v url.Values, password string) (p api.M
 	if v.Has("poll_every") {
 		p.PollEvery = new(api.ParseDuration(d.PollEvery))
 	}
+	if v.Has("authserv") {
+		p.Authserv = new(parted(d.Authserv))
+	}
 	if m.Protocol == "imap" && v.Has("folder") {
 		var f []api.Folder
 		f, rows = picked(m.Protocol, d.Folders)
 		p.Folders = &f
 	}
 	return p, rows
+}
+
+// inEdit is onPage, with the trusted servers in one field.
+func inEdit(rows []int) func(string) string {
+	on := onPage(rows)
+	return func(field string) string {
+		if strings.HasPrefix(field, "authserv[") {
+			return "authserv"
+		}
+		return on(field)
+	}
 }
 
 // tryAgain tests the mailbox with the password of the form, or with its own.

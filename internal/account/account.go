@@ -57,6 +57,7 @@ type Mailbox struct {
 	Since       time.Time     // for "since"
 	NewestFirst bool          // of the history
 	PollEvery   time.Duration // 0: the default
+	Authserv    []string      // servers whose Authentication-Results rules believe (RFC 8601 s5); none: nobody's
 	Created     time.Time     // made by the store
 }
 

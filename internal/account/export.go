@@ -60,6 +60,7 @@ type HeldBox struct {
 	Since       time.Time      `json:"since,omitzero"`
 	NewestFirst bool           `json:"newest_first"`
 	PollEvery   string         `json:"poll_every"`
+	Authserv    []string       `json:"authserv"`
 	Created     time.Time      `json:"created_at"`
 	State       map[string]any `json:"state"`    // what is remembered between two syncs
 	Messages    map[string]any `json:"messages"` // how many, by what became of them

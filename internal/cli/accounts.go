@@ -136,7 +136,7 @@ func (p *person) filter(ctx context.Context, pass *bridge.Pass, m account.Mailbo
 	if p.rules == nil {
 		return nil
 	}
-	chain, err := p.rules.Chain(ctx, p.user, m.ID, m.Name)
+	chain, err := p.rules.Chain(ctx, p.user, m)
 	if chain != nil {
 		pass.Filter = chain
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 
+	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/rules"
@@ -15,7 +16,7 @@ import (
 
 // Chain makes the rules of a mailbox for a pass; nil if there are none. Rules
 // that were made before, with the same plugin and settings, are used again.
-func (b *Book) Chain(ctx context.Context, user id.User, box id.Mailbox, name string) (*plugins.Chain, error) {
+func (b *Book) Chain(ctx context.Context, user id.User, box account.Mailbox) (*plugins.Chain, error) {
 	if err := b.flush(ctx, user); err != nil {
 		return nil, err
 	}
@@ -23,10 +24,10 @@ func (b *Book) Chain(ctx context.Context, user id.User, box id.Mailbox, name str
 	if err != nil {
 		return nil, err
 	}
-	c := &plugins.Chain{User: user.String(), Mailbox: field.Mailbox{Name: name}}
+	c := &plugins.Chain{User: user.String(), Mailbox: said(box)}
 	var ids []id.Rule
 	for _, r := range all {
-		if !r.For(box) {
+		if !r.For(box.ID) {
 			continue
 		}
 		rule, err := b.rule(ctx, user, r)
@@ -52,6 +53,11 @@ func (b *Book) Chain(ctx context.Context, user id.User, box id.Mailbox, name str
 		b.count(user, ids[i], n)
 	}
 	return c, nil
+}
+
+// said is what rules see of a mailbox.
+func said(box account.Mailbox) field.Mailbox {
+	return field.Mailbox{Name: box.Name, Authserv: box.Authserv}
 }
 
 // rule makes a rule, or finds it. Its error is a *plugins.Fault, or that of the

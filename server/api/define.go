@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,7 +52,7 @@ func (n MailboxTry) Check(hosts Hosts) (account.Mailbox, error) {
 func (p MailboxPatch) Check(m account.Mailbox, hosts Hosts) (account.Mailbox, error) {
 	n := MailboxNew{History: m.History, Definition: Definition{Name: m.Name, Protocol: m.Protocol, Host: m.Host, Port: new(Port(m.Port)),
 		Security: m.Security, Username: m.Username, Folders: folders(m.Folders), Label: m.Label, Archive: m.Archive,
-		AfterImport: m.AfterImport, NewestFirst: m.NewestFirst}}
+		AfterImport: m.AfterImport, NewestFirst: m.NewestFirst, Authserv: m.Authserv}}
 	if m.History == "since" {
 		n.Since = m.Since.UTC().Format(time.RFC3339)
 	}
@@ -103,6 +104,7 @@ func (p MailboxPatch) onto(n *MailboxNew) {
 	over(&n.Archive, p.Archive)
 	over(&n.AfterImport, p.AfterImport)
 	over(&n.NewestFirst, p.NewestFirst)
+	over(&n.Authserv, p.Authserv)
 	if p.History != nil && *p.History != n.History {
 		n.History, n.Since = *p.History, ""
 	}
@@ -166,12 +168,37 @@ func (f *faults) define(n MailboxNew, hosts Hosts) account.Mailbox {
 		f.fault("after_import", err)
 	}
 	m.Since = f.history(n.History, n.Since)
+	m.Authserv = f.authserv(n.Authserv)
 	if n.PollEvery != nil {
 		m.PollEvery = time.Duration(*n.PollEvery)
 		f.within("poll_every", *n.PollEvery, MinPoll, MaxPoll)
 	}
 	return m
 }
+
+// maxAuthserv is how many servers may be trusted: a provider has one, or a few.
+const maxAuthserv = 10
+
+// authserv checks the names of servers that are trusted. A name is what stands
+// before the first semicolon (RFC 8601 s2.2): mostly a domain, always one word.
+func (f *faults) authserv(names []string) (out []string) {
+	if len(names) > maxAuthserv {
+		f.add("authserv", "too_many", fmt.Sprintf("there are more than %d names", maxAuthserv), "name your provider's servers alone")
+		return nil
+	}
+	for i, name := range names {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if !authservName.MatchString(name) {
+			f.add("authserv["+strconv.Itoa(i)+"]", "authserv_invalid", "this is not the name of a server",
+				"write what stands before the first semicolon of Authentication-Results in mail of this mailbox")
+		} else if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+var authservName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,252}$`)
 
 func (f *faults) security(s string) string {
 	switch s {

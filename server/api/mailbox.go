@@ -25,6 +25,7 @@ type Definition struct {
 	AfterImport string    `json:"after_import,omitempty" doc:"What happens to the original once a message is in Gmail: leave, seen, delete, delete_after:30d (so many days after the import), move:Folder; left out: leave."`
 	NewestFirst bool      `json:"newest_first,omitempty" doc:"The history's newest mail comes first."`
 	PollEvery   *Duration `json:"poll_every,omitempty" doc:"From 60s to 24h; left out: as often as is worth it."`
+	Authserv    []string  `json:"authserv,omitempty" doc:"Names under which your provider writes Authentication-Results; rules believe no others."`
 }
 
 // MailboxNew makes a mailbox.
@@ -59,6 +60,7 @@ type MailboxPatch struct {
 	Since       *string   `json:"since,omitempty"`
 	NewestFirst *bool     `json:"newest_first,omitempty"`
 	PollEvery   *Duration `json:"poll_every,omitempty" doc:"0s: as often as is worth it."`
+	Authserv    *[]string `json:"authserv,omitempty"`
 }
 
 // Mailbox is a mailbox with its state.
@@ -78,6 +80,7 @@ type Mailbox struct {
 	Since       time.Time `json:"since,omitzero"`
 	NewestFirst bool      `json:"newest_first"`
 	PollEvery   *Duration `json:"poll_every,omitempty"`
+	Authserv    []string  `json:"authserv"`
 	CreatedAt   time.Time `json:"created_at"`
 	Standing
 	Imported Amount `json:"imported"`

@@ -116,7 +116,7 @@ func imap() account.Mailbox {
 		Name: "Work", Protocol: "imap", Host: "imap.example.org", Port: 993, Security: "tls", Username: "ann@example.org",
 		Password: vault.NewSecret("hunter2"), Folders: []account.Folder{{Name: "INBOX"}, {Name: "Entwürfe", Label: "Old"}},
 		Label: "Work", Archive: true, AfterImport: "seen",
-		History: "since", Since: time.Date(2020, 2, 29, 0, 0, 0, 0, time.UTC), NewestFirst: true, PollEvery: 3 * time.Minute,
+		History: "since", Since: time.Date(2020, 2, 29, 0, 0, 0, 0, time.UTC), NewestFirst: true, PollEvery: 3 * time.Minute, Authserv: []string{"mx.example.net", "mx.example.org"},
 	}
 }
 

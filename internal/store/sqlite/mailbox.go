@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
@@ -131,8 +132,8 @@ func (s *Store) UpdateMailbox(ctx context.Context, user id.User, m account.Mailb
 			n, err := u.q.UpdateMailbox(context.Background(), userdb.UpdateMailboxParams{
 				Name: r.Name, Port: r.Port, Security: r.Security, Password: r.Password, Folders: r.Folders, Label: r.Label,
 				Archive: r.Archive, AfterImport: r.AfterImport, History: r.History, Since: r.Since, NewestFirst: r.NewestFirst,
-				PollEvery: r.PollEvery,
-				ID:        r.ID, Protocol: r.Protocol, Host: r.Host, Service: r.Service, Username: r.Username,
+				PollEvery: r.PollEvery, Authserv: r.Authserv,
+				ID: r.ID, Protocol: r.Protocol, Host: r.Host, Service: r.Service, Username: r.Username,
 			})
 			if err == nil && n == 0 {
 				if _, err = u.q.MailboxNumber(context.Background(), r.ID); err == nil {
@@ -165,7 +166,7 @@ func (u *userDB) mailboxRow(ctx context.Context, m account.Mailbox) (userdb.Inse
 		ID: m.ID[:], Protocol: i.Protocol, Host: i.Host, Service: int64(i.Service), Username: i.Username,
 		Name: m.Name, Port: int64(m.Port), Security: m.Security, Folders: string(folders), Label: m.Label,
 		Archive: number(m.Archive), AfterImport: m.AfterImport, History: m.History, Since: nanos(m.Since),
-		NewestFirst: number(m.NewestFirst), PollEvery: int64(m.PollEvery), Created: nanos(m.Created),
+		NewestFirst: number(m.NewestFirst), PollEvery: int64(m.PollEvery), Authserv: strings.Join(m.Authserv, " "), Created: nanos(m.Created),
 	}
 	if err == nil && !m.Password.Empty() {
 		var k *boxKeys
@@ -181,7 +182,7 @@ func (u *userDB) mailbox(ctx context.Context, r userdb.Mailbox) (account.Mailbox
 		ID: id.Mailbox(r.ID), Name: r.Name, Protocol: r.Protocol, Host: r.Host, Port: int(r.Port), Security: r.Security,
 		Username: r.Username, Label: r.Label, Archive: r.Archive != 0, AfterImport: r.AfterImport, History: r.History,
 		Since: instant(r.Since), NewestFirst: r.NewestFirst != 0, PollEvery: time.Duration(r.PollEvery),
-		Created: instant(r.Created),
+		Authserv: strings.Fields(r.Authserv), Created: instant(r.Created),
 	}
 	err := json.Unmarshal([]byte(r.Folders), &m.Folders)
 	if err != nil {

@@ -70,6 +70,7 @@ type Mailbox struct {
 	NewestFirst int64
 	PollEvery   int64
 	Created     int64
+	Authserv    string
 }
 
 type Module struct {

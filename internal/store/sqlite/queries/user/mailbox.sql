@@ -1,8 +1,8 @@
 -- name: InsertMailbox :execrows
 INSERT INTO mailboxes (
     id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import,
-    history, since, newest_first, poll_every, created)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    history, since, newest_first, poll_every, authserv, created)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (protocol, host, service, username) DO NOTHING;
 
 -- name: InsertSchedule :exec
@@ -18,7 +18,7 @@ SET name = sqlc.arg(name), port = sqlc.arg(port), security = sqlc.arg(security),
     password = coalesce(nullif(CAST(sqlc.arg(password) AS BLOB), x''), password),
     folders = sqlc.arg(folders), label = sqlc.arg(label), archive = sqlc.arg(archive), after_import = sqlc.arg(after_import),
     history = sqlc.arg(history), since = sqlc.arg(since), newest_first = sqlc.arg(newest_first),
-    poll_every = sqlc.arg(poll_every)
+    poll_every = sqlc.arg(poll_every), authserv = sqlc.arg(authserv)
 WHERE id = sqlc.arg(id)
     AND protocol = sqlc.arg(protocol) AND host = sqlc.arg(host) AND service = sqlc.arg(service) AND username = sqlc.arg(username);
 

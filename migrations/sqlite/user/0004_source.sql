@@ -13,4 +13,4 @@ UPDATE entries SET day = unixepoch() / 86400;
 ALTER TABLE schedule ADD COLUMN undone INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE schedule ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
