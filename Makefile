@@ -4,7 +4,7 @@ TOOL     := go tool -modfile=tools.mod
 SQLC     := go tool -modfile=$(CURDIR)/tools.mod sqlc
 FUZZTIME ?= 30s
 
-.PHONY: help build demo deps test check generate model bench mutants accept pictures crash-long sim-long fuzz clean
+.PHONY: help build demo deps test check generate model bench mutants accept pictures crash-long sim-long fuzz fuzz-gate clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ build: ## the program, as bin/smtp-sync; a cold build names each package as it i
 demo: build ## the whole service on this machine, nothing to configure: sign in at the printed address
 	@./bin/smtp-sync demo
 
-deps: ## the mail servers and the browser of the tests (Dovecot, Chromium, from Debian), where they are missing
+deps: ## the servers and the browser of the tests (Dovecot, Postgres, Chromium, from Debian), where they are missing
 	@bash .ci/deps
 
 test: deps ## all tests
@@ -31,12 +31,14 @@ check: ## format, vet, go fix, staticcheck, architecture, generated files, the m
 	go run ./internal/tools/configdoc
 	go run ./internal/tools/shippedrules
 	cd internal/store/sqlite && $(SQLC) diff
+	cd internal/store/postgres && $(SQLC) diff
 	go run ./internal/tools/model
 
 generate: ## the files that are printed from others
 	go run ./internal/tools/configdoc -w
 	go generate ./plugins/shipped
 	cd internal/store/sqlite && $(SQLC) generate
+	cd internal/store/postgres && $(SQLC) generate
 
 model: ## the exactly-once model with its rejected alternatives (needs spin and gcc)
 	go run ./internal/tools/model -all
@@ -63,6 +65,9 @@ sim-long: ## the engine's simulation: 30 days of 100 mailboxes, many seeds
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@bash .ci/fuzz $(FUZZTIME)
+
+fuzz-gate: ## a million mutated modules of every toolchain through the gate; what passes is compiled and run
+	SMTP_SYNC_TEST_GATE=1000000 go test -count=1 -v -timeout 12h -run MutatedModulesOfEveryToolchain -coverpkg=./plugins/gate ./plugins/examples
 
 clean: ## what build made
 	rm -rf bin

@@ -39,12 +39,13 @@ var picture = []struct {
 	{"internal/provider", nil},
 	{"internal/discover", []string{"internal/provider", "internal/dial", "internal/mail"}},
 	{"internal/probe", []string{"internal/source/...", "internal/discover", "internal/dial", "internal/account", "internal/vault", "internal/mail", "internal/id"}},
-	{"internal/source/...", []string{"internal/dial", "internal/vault", "internal/mail"}},
+	{"internal/source/...", []string{"internal/source/sasl", "internal/dial", "internal/vault", "internal/mail"}},
+	{"internal/source/sasl", []string{"internal/mail"}},
 	{"internal/dial", []string{"internal/mail"}},
 	{"internal/quota", []string{"internal/id", "internal/mail"}},
 	{"internal/gmail", []string{"internal/vault", "internal/mail"}},
 	{"internal/oauth/risc", []string{"internal/oauth", "internal/account", "internal/vault", "internal/mail"}}, // account: what Google calls a token that is kept
-	{"internal/oauth", []string{"internal/vault", "internal/mail", "internal/id"}},
+	{"internal/oauth", []string{"internal/account", "internal/vault", "internal/mail", "internal/id"}}, // account: what a provider gave for a mailbox
 	{"internal/jobs", []string{"internal/oauth/risc", "internal/session", "internal/account", "internal/vault", "internal/mail", "internal/id"}}, // risc: what an event asks for
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},
@@ -61,6 +62,7 @@ var picture = []struct {
 	{"internal/ledger", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/config", []string{"internal/vault", "internal/mail"}},
 	{"internal/vault", []string{"internal/mail", "internal/id"}},
+	{"internal/vault/pgshelf", []string{"migrations", "internal/vault", "internal/mail"}},
 	{"internal/telemetry", nil},
 	{"internal/mail", nil},
 	{"internal/id", nil},
@@ -82,9 +84,9 @@ var homes = map[string][]string{
 	"github.com/valyala/fasthttp":             {"server"}, // Fiber's server: its limit of a body by route
 	"github.com/tetratelabs/wazero":           {"plugins/..."},
 	"github.com/ncruces/go-sqlite3":           {"internal/store/sqlite/..."},
-	"github.com/pressly/goose/v3":             {"internal/store/..."},
+	"github.com/pressly/goose/v3":             {"internal/store/...", "internal/vault/pgshelf"},
 	"github.com/riverqueue/river":             {"internal/jobs"},
-	"github.com/jackc/pgx/v5":                 {"internal/store/postgres/..."},
+	"github.com/jackc/pgx/v5":                 {"internal/store/postgres/...", "internal/vault/pgshelf"}, // the key store is a database of its own
 	"github.com/emersion/go-imap/v2":          {"internal/source/imap", "internal/testkit/imapd"}, // the library's server end, for tests and demo
 	"github.com/emersion/go-sasl":             {"internal/source/imap", "internal/testkit/imapd"}, // part of go-imap's interface
 	"github.com/knadh/go-pop3":                {"internal/source/pop3"},

@@ -28,6 +28,8 @@ type editView struct {
 	Polls     []option
 	// HasPassword: a new one was typed on a page before.
 	HasPassword bool
+	SignedIn    string // name of the provider whose sign-in opens it; "": a password does
+	Door        door
 }
 
 // polls are the pauses that the page offers.
@@ -81,6 +83,10 @@ func (s *Service) showEdit(c *call, status int, m account.Mailbox, v editView) e
 	}
 	v.ID, v.Title, v.Labels = m.ID.String(), m.Name, allows(a, oauth.ScopeLabels)
 	v.HasPassword = v.Kept != ""
+	v.Door = s.doorOf(m.Host, m.Protocol)
+	if m.Consent.Provider != "" {
+		v.SignedIn = s.nameOf(m.Consent.Provider)
+	}
 	v.Polls = pollOptions(v.PollEvery)
 	return c.showAs(status, "edit", text.T("edit.title"), v)
 }
@@ -189,7 +195,7 @@ func (s *Service) tryAgain(c *call, m account.Mailbox, view editView, password s
 			view.Wrong = w
 			return s.showEdit(c, fiber.StatusUnprocessableEntity, m, view)
 		}
-		with.Password = vault.NewSecret(password)
+		with.Password, with.Consent = vault.NewSecret(password), account.Consent{}
 	}
 	o, err := s.test(c.ctx, c.who.user, with, nil)
 	if err != nil {
@@ -198,7 +204,7 @@ func (s *Service) tryAgain(c *call, m account.Mailbox, view editView, password s
 	view.Outcome = &o
 	if !o.ok() {
 		field, said := failedField(o)
-		if field == "password" {
+		if field == "password" && with.Consent.Provider == "" {
 			view.Kept = ""
 		} else {
 			field = "test"

@@ -135,6 +135,8 @@ func (s *Service) signInRoutes() []*route {
 			params: []openapi.Param{query("return", "A path of this site to go to afterwards.")}, answers: []openapi.Answer{away}, do: plain(s.login)},
 		{method: "GET", path: "/auth/google/callback", id: "callback", tag: "sign-in", summary: "Back from Google", access: anybody, rate: signIns, page: true,
 			answers: []openapi.Answer{away}, do: plain(s.callback)},
+		{method: "GET", path: "/auth/source/{provider}/callback", id: "connected", tag: "sign-in", summary: "Back from a mailbox's provider", access: person, rate: signIns, page: true,
+			answers: []openapi.Answer{away, markup(200, "The next step towards a new mailbox."), markup(400, "This session did not begin it, or too long ago.")}, do: plain(s.connected)},
 		{method: "GET", path: "/auth/google/grant", id: "grantPage", tag: "sign-in", summary: "What Google will be asked for", access: person, rate: reads, page: true,
 			params: grant, answers: []openapi.Answer{markup(200, "A page with a button.")}, do: plain(s.grantPage)},
 		{method: "POST", path: "/auth/google/grant", id: "askGrant", tag: "sign-in", summary: "Ask Google for access", access: person, rate: signIns, page: true,

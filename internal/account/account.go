@@ -47,7 +47,8 @@ type Mailbox struct {
 	Port        int
 	Security    string // "tls", "starttls"
 	Username    string
-	Password    vault.Secret // empty where it is given anew for each pass
+	Password    vault.Secret // empty where it is given anew for each pass, and with a Consent
+	Consent     Consent      // in place of a password
 	Folders     []Folder     // IMAP; none: INBOX
 	Label       string
 	Archive     bool

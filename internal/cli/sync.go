@@ -60,7 +60,7 @@ func (s *syncCmd) Run(a *app, written *kong.Context) error {
 		return err
 	}
 	defer p.close()
-	tokens, err := p.tokens(a.ctx, s.GoogleRefreshTokenFile)
+	tokens, err := p.granted(a.ctx, s.GoogleRefreshTokenFile)
 	if err != nil {
 		return err
 	}

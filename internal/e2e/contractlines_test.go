@@ -40,6 +40,7 @@ var accountLines = []line{
 	{"nobody", "GET /readyz", 200, "text", "", "", "", ""},
 	{"nobody", "POST /webhooks/google/risc", 400, "json", "err description", "x", "Content-Type: application/secevent+jwt", ""},
 	{"nobody", "GET /auth/google/callback?state=x&code=y", 400, "html", "", "", "", ""},
+	{"browser", "GET /auth/source/home/callback?state=x&code=y", 400, "html", "", "", "", ""},
 	{"browser", "GET /auth/google/grant?labels=1", 200, "html", "", "", "", ""},
 	{"browser", "POST /auth/google/grant?labels=1", 303, "", "", "csrf={csrf}", "Content-Type: application/x-www-form-urlencoded", ""},
 	{"browser", "POST /auth/google/grant?csrf={csrf}", 403, "html", "", "x=1", "Content-Type: application/x-www-form-urlencoded", ""},
@@ -129,6 +130,8 @@ var ruleLines = []line{
 	{"program", "PUT /api/v1/rules/{rule}", 200, "json", "id", `{"name":"No spam","plugin":"skip-domains","config":{"domains":["spam.example","more.example"]},"mailboxes":["{box}"],"enabled":false,"position":1}`, "", ""},
 	{"program", "POST /api/v1/plugins", 201, "json", "id name", "{module}", "Content-Type: application/wasm", "plugin=id"},
 	{"program", "POST /api/v1/plugins/skip-domains/try", 200, "json", "verdict fuel", `{"config":{"domains":["spam.example"]},"header":"From: a@b.spam.example\r\n\r\n","size":10}`, "", ""},
+	{"program", "POST /api/v1/rules/{rule}/try", 200, "json", "messages.0.verdict messages.0.sender_domain messages.0.size", `{"mailbox":"{box}","messages":5}`, "", ""},
+	{"program", "POST /api/v1/rules/{rule}/try", 422, "problem", "mailbox_unknown mailbox", `{"mailbox":"x"}`, "", ""},
 }
 
 // And their end.

@@ -27,6 +27,9 @@ type Advice struct {
 	Auth string // "app-password", "oauth"; "": an ordinary password
 	Text string // for the user; "": nothing special
 	Link string // the provider's own page where that is done; "": none that stays
+	// Guide names the steps to it, one by one, which the pages have; "": there are
+	// none.
+	Guide string
 }
 
 // row is one of the file.
@@ -36,6 +39,7 @@ type row struct {
 	Auth     string   `json:"auth"`
 	Text     string   `json:"text"`
 	Link     string   `json:"link"`
+	Guide    string   `json:"guide"`
 	Floor    string   `json:"floor"`
 	Keeps    string   `json:"keeps"`
 	Source   string   `json:"source"`
@@ -70,7 +74,7 @@ func For(host, protocol string) (k Known) {
 			continue
 		}
 		if p.Text != "" && k.Text == "" {
-			k.Advice = Advice{Auth: p.Auth, Text: p.Text, Link: p.Link}
+			k.Advice = Advice{Auth: p.Auth, Text: p.Text, Link: p.Link, Guide: p.Guide}
 		}
 		if k.Floor == 0 {
 			k.Floor = p.floor

@@ -33,11 +33,16 @@ const (
 // Check gives the mailbox that n defines, or all that is wrong with it.
 func (n MailboxNew) Check(hosts Hosts) (account.Mailbox, error) {
 	var f faults
-	if f.required("password", n.Password, "many providers want an app password here") {
+	switch {
+	case n.Provider != "" && n.Password != "":
+		f.add("provider", "provider_unexpected", "a mailbox has a password or a provider's sign-in", "leave one of them out")
+	case n.Provider != "":
+		f.text("provider", n.Provider, 40)
+	case f.required("password", n.Password, "many providers want an app password here"):
 		f.password(n.Password)
 	}
 	m := f.define(n, hosts)
-	m.Password = vault.NewSecret(n.Password)
+	m.Password, m.Consent.Provider = vault.NewSecret(n.Password), n.Provider
 	return m, Invalid(f...)
 }
 
@@ -47,8 +52,8 @@ func (n MailboxTry) Check(hosts Hosts) (account.Mailbox, error) {
 	return MailboxNew{Definition: n.Definition, History: cmp.Or(n.History, "new"), Since: n.Since}.Check(hosts)
 }
 
-// Check gives the mailbox that p makes of m. Its password is empty where it
-// stays.
+// Check gives the mailbox that p makes of m. It has neither password nor
+// consent where they stay.
 func (p MailboxPatch) Check(m account.Mailbox, hosts Hosts) (account.Mailbox, error) {
 	n := MailboxNew{History: m.History, Definition: Definition{Name: m.Name, Protocol: m.Protocol, Host: m.Host, Port: new(Port(m.Port)),
 		Security: m.Security, Username: m.Username, Folders: folders(m.Folders), Label: m.Label, Archive: m.Archive,

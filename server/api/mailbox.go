@@ -18,7 +18,8 @@ type Definition struct {
 	Port        *Port     `json:"port,omitempty" doc:"Left out: the protocol's for the chosen security."`
 	Security    string    `json:"security,omitempty" enum:"tls,starttls" doc:"Left out: tls."`
 	Username    string    `json:"username"`
-	Password    string    `json:"password" format:"password" doc:"Kept encrypted, never returned."`
+	Password    string    `json:"password,omitempty" format:"password" doc:"Required without a provider. Kept encrypted, never returned."`
+	Provider    string    `json:"provider,omitempty" doc:"Whose sign-in opens the mailbox in place of a password, as discovery names it: its user connects it in a browser, on the page of the mailbox, and until then it is failing."`
 	Folders     []Folder  `json:"folders,omitempty" doc:"IMAP; left out: INBOX."`
 	Label       string    `json:"label,omitempty" doc:"For all mail of this mailbox."`
 	Archive     bool      `json:"archive,omitempty" doc:"Into the archive and not into the inbox."`
@@ -51,7 +52,7 @@ type MailboxPatch struct {
 	Port        *Port     `json:"port,omitempty" doc:"The protocol's other standard port, if at all."`
 	Security    *string   `json:"security,omitempty" enum:"tls,starttls"`
 	Username    *string   `json:"username,omitempty" doc:"It cannot be another one."`
-	Password    *string   `json:"password,omitempty" format:"password"`
+	Password    *string   `json:"password,omitempty" format:"password" doc:"It takes the place of a provider's sign-in as well."`
 	Folders     *[]Folder `json:"folders,omitempty"`
 	Label       *string   `json:"label,omitempty"`
 	Archive     *bool     `json:"archive,omitempty"`
@@ -72,6 +73,7 @@ type Mailbox struct {
 	Port        int       `json:"port"`
 	Security    string    `json:"security" enum:"tls,starttls"`
 	Username    string    `json:"username"`
+	Provider    string    `json:"provider,omitempty" doc:"Whose sign-in opens the mailbox; left out: a password does."`
 	Folders     []Folder  `json:"folders"`
 	Label       string    `json:"label"`
 	Archive     bool      `json:"archive"`
@@ -131,7 +133,8 @@ type Candidate struct {
 	Port     int    `json:"port"`
 	Security string `json:"security" enum:"tls,starttls"`
 	Username string `json:"username"`
-	Auth     string `json:"auth"`
+	Auth     string `json:"auth" doc:"password, app-password, or oauth: the provider takes no password."`
+	Provider string `json:"provider,omitempty" doc:"Whose sign-in can open the mailbox in this installation; left out: none can."`
 	Source   string `json:"source" enum:"ispdb,srv,autoconfig,mx,guess"`
 	Hint     string `json:"hint" doc:"What this provider wants, such as an app password."`
 }

@@ -66,7 +66,7 @@ func (s *Store) exportBoxes(ctx context.Context, user id.User, e *account.Export
 		}
 		e.Boxes = append(e.Boxes, account.HeldBox{
 			ID: m.ID.String(), Name: m.Name, Protocol: m.Protocol, Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username,
-			HasPassword: !m.Password.Empty(), Folders: m.Folders, Label: m.Label, Archive: m.Archive, AfterImport: m.AfterImport,
+			HasPassword: !m.Password.Empty(), Provider: m.Consent.Provider, Connected: !m.Consent.Refresh.Empty(), TokenEnds: m.Consent.Ends, Folders: m.Folders, Label: m.Label, Archive: m.Archive, AfterImport: m.AfterImport,
 			History: m.History, Since: m.Since, NewestFirst: m.NewestFirst, PollEvery: m.PollEvery.String(), Authserv: m.Authserv, Created: m.Created,
 			State: heldState(st), Messages: messages,
 		})

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"time"
 
@@ -48,6 +47,10 @@ func (s *Store) makeMailbox(ctx context.Context, u *userDB, m account.Mailbox) e
 	}
 	var made int64
 	row, err := u.mailboxRow(ctx, m)
+	var consent userdb.PutConsentParams
+	if err == nil && m.Consent.Provider != "" {
+		consent, err = u.consentRow(ctx, m.ID, m.Consent)
+	}
 	if err == nil {
 		err = s.register(ctx, u.key.User(), m)
 	}
@@ -56,6 +59,9 @@ func (s *Store) makeMailbox(ctx context.Context, u *userDB, m account.Mailbox) e
 			return u.alone(func() (err error) {
 				if made, err = u.q.InsertMailbox(context.Background(), row); err == nil {
 					err = u.q.InsertSchedule(context.Background(), m.ID[:])
+				}
+				if err == nil && made > 0 {
+					err = u.enter(m, consent)
 				}
 				return err
 			})
@@ -116,19 +122,20 @@ func (s *Store) Mailboxes(ctx context.Context, user id.User) (out []account.Mail
 	return out, err
 }
 
-// UpdateMailbox changes a mailbox in all but its identity. An empty password
-// leaves the one that is kept. A password that was replaced is gone from the
+// UpdateMailbox changes a mailbox in all but its identity. Without a password
+// and a consent those that are kept stay. One that was replaced is gone from the
 // file and its WAL when this returns.
 func (s *Store) UpdateMailbox(ctx context.Context, user id.User, m account.Mailbox) error {
 	return s.inUser(ctx, user, func(u *userDB) error {
 		r, err := u.mailboxRow(ctx, m)
-		if errors.Is(err, fs.ErrNotExist) {
-			return account.ErrNone // without a salt there is no mailbox
+		var consent userdb.PutConsentParams
+		if err == nil && m.Consent.Provider != "" {
+			consent, err = u.consentRow(ctx, m.ID, m.Consent)
 		}
 		if err != nil {
-			return err
+			return noSalt(err)
 		}
-		err = u.write(ctx, func() error {
+		change := func() error {
 			n, err := u.q.UpdateMailbox(context.Background(), userdb.UpdateMailboxParams{
 				Name: r.Name, Port: r.Port, Security: r.Security, Password: r.Password, Folders: r.Folders, Label: r.Label,
 				Archive: r.Archive, AfterImport: r.AfterImport, History: r.History, Since: r.Since, NewestFirst: r.NewestFirst,
@@ -143,9 +150,13 @@ func (s *Store) UpdateMailbox(ctx context.Context, user id.User, m account.Mailb
 			if err == nil {
 				err = u.q.AskAgain(context.Background(), r.ID)
 			}
+			if err == nil {
+				err = u.enter(m, consent)
+			}
 			return none(err)
-		})
-		if err == nil && r.Password != nil {
+		}
+		err = u.write(ctx, func() error { return u.alone(change) })
+		if err == nil && (r.Password != nil || m.Consent.Provider != "") {
 			err = u.scrub(ctx)
 		}
 		if err != nil {
@@ -169,9 +180,9 @@ func (u *userDB) mailboxRow(ctx context.Context, m account.Mailbox) (userdb.Inse
 		NewestFirst: number(m.NewestFirst), PollEvery: int64(m.PollEvery), Authserv: strings.Join(m.Authserv, " "), Created: nanos(m.Created),
 	}
 	if err == nil && !m.Password.Empty() {
-		var k *boxKeys
+		var k *vault.BoxKeys
 		if k, err = u.keysOf(ctx, m.ID); err == nil {
-			r.Password = k.sealer.Seal(u.place("mailboxes", "password", m.ID[:]), m.Password)
+			r.Password = k.Sealer.Seal(u.place("mailboxes", "password", m.ID[:]), m.Password)
 		}
 	}
 	return r, err
@@ -187,6 +198,12 @@ func (u *userDB) mailbox(ctx context.Context, r userdb.Mailbox) (account.Mailbox
 	err := json.Unmarshal([]byte(r.Folders), &m.Folders)
 	if err != nil {
 		return m, fmt.Errorf("folders: %w", err)
+	}
+	if len(r.Password) == 0 {
+		if m.Consent, err = u.consent(ctx, m.ID); errors.Is(err, account.ErrNone) {
+			err = nil
+		}
+		return m, err
 	}
 	m.Password, err = u.password(ctx, m.ID, r.Password)
 	return m, err

@@ -18,7 +18,7 @@ func TestWhatWasKnownBeforeCountsFromTheUpgradeOn(t *testing.T) {
 	db, err := driver.Open("file:"+path, nil)
 	ok(t, err)
 	defer db.Close()
-	before := schema{steps: userSchema.steps[:3], latest: 3}
+	before := schema{steps: userSchema.steps[:4], latest: 4}
 	ok(t, before.upgrade(t.Context(), db, path))
 	for _, statement := range []string{
 		`INSERT INTO mailboxes (n, id, protocol, host, service, username, name, port, security, folders, label, archive, after_import, history, since, newest_first, poll_every, created) VALUES (1, zeroblob(16), 'pop3', 'h', 0, 'u', 'n', 995, 'tls', '[]', '', 0, 'leave', 'all', 0, 0, 0, 0)`,

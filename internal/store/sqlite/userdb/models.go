@@ -28,6 +28,14 @@ type Claim struct {
 	At               int64
 }
 
+type Consent struct {
+	Mailbox  int64
+	Provider string
+	Refresh  []byte
+	Access   []byte
+	Ends     int64
+}
+
 type Entry struct {
 	Mailbox  int64
 	Pair     []byte

@@ -13,7 +13,4 @@ UPDATE entries SET day = unixepoch() / 86400;
 ALTER TABLE schedule ADD COLUMN undone INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE schedule ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
 
--- 1: its user has let it go on after a mass change.
-ALTER TABLE schedule ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;
-
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
