@@ -15,7 +15,7 @@ build: ## the program, as bin/smtp-sync; a cold build names each package as it i
 demo: build ## the whole service on this machine, nothing to configure: sign in at the printed address
 	@./bin/smtp-sync demo
 
-deps: ## the mail servers and the browser of the tests (Dovecot, Chromium, from Debian), where they are missing
+deps: ## the mail servers and the browser of the tests (Dovecot, Exim, Chromium, from Debian), where they are missing
 	@bash .ci/deps
 
 test: deps ## all tests

@@ -44,13 +44,15 @@ var picture = []struct {
 	{"internal/oauth/risc", []string{"internal/oauth", "internal/account", "internal/vault", "internal/mail"}}, // account: what Google calls a token that is kept
 	{"internal/oauth", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/jobs", []string{"internal/oauth/risc", "internal/session", "internal/account", "internal/vault", "internal/mail", "internal/id"}}, // risc: what an event asks for
+	{"internal/notify/...", []string{"internal/notify", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/notify", []string{"internal/schedule", "internal/session", "internal/account", "internal/audit", "internal/vault", "internal/mail", "internal/id"}}, // what there is to tell is theirs
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/account", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/rules/...", []string{"internal/rules", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/rulebook", []string{"plugins/...", "internal/rules", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/why", []string{"internal/account", "internal/audit", "internal/schedule", "internal/mail", "internal/id"}},
-	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/session", "internal/account", "internal/audit", "internal/rules", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/notify", "internal/session", "internal/account", "internal/audit", "internal/rules", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
 	{"migrations", nil},
 
 	// Leaves: values and the standard library.
@@ -93,6 +95,7 @@ var homes = map[string][]string{
 	"github.com/alecthomas/kong":              {"internal/cli"},
 	"github.com/vbauerster/mpb/v8":            {"internal/cli"},
 	"github.com/google/uuid":                  {"internal/id"},
+	"github.com/wneessen/go-mail":             {"internal/notify/smtp"},
 	"golang.org/x/net/idna":                   {"internal/mail", "internal/dial"}, // sender domains, and host names on their way to DNS
 	"golang.org/x/net/dns/dnsmessage":         {"internal/dial"},
 	"golang.org/x/net/html":                   {"server"}, // tests only: pages are read as a browser reads them

@@ -42,6 +42,9 @@ type Options struct {
 	Deliveries Deliveries
 	Hosts      api.Hosts
 
+	Notices    Notices    // nil: nobody is told anything
+	MailEvents MailEvents // nil: nobody tells of mails
+
 	Ready func() bool // whether the process can do its work
 
 	SignUp         account.SignUp

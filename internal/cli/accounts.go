@@ -179,7 +179,7 @@ func (p *person) count(e bridge.Event) {
 
 // Revoked implements actors.Account.
 func (p *person) Revoked(ctx context.Context) error {
-	return p.store.DropRefused(ctx, p.user, p.token)
+	return p.leave(ctx, p.user, func() error { return p.store.DropRefused(ctx, p.user, p.token) })
 }
 
 // Close implements actors.Account.

@@ -11,7 +11,6 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/jobs"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/oauth/risc"
-	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
@@ -22,7 +21,8 @@ func (p *parts) startJobs(ctx context.Context, engine *actors.Engine) (*jobs.Que
 	if err != nil {
 		return nil, err
 	}
-	return jobs.Start(ctx, jobs.Options{DB: db, Store: p.store, Google: google{p.oauth}, Users: ending{p.store, engine}, Log: p.log, Keep: p.cfg.AuditRetention})
+	return jobs.Start(ctx, jobs.Options{DB: db, Store: p.store, Google: google{p.oauth}, Users: ending{p, engine}, Log: p.log, Keep: p.cfg.AuditRetention,
+		Notices: p.office.Run})
 }
 
 // deliveries takes Google's security events into the store (server.Deliveries).
@@ -45,7 +45,7 @@ func (g google) Check(ctx context.Context, refresh vault.Secret) error {
 
 // ending ends what works for a user, then destroys (jobs.Users).
 type ending struct {
-	store  *sqlite.Store
+	*parts
 	engine *actors.Engine
 }
 
@@ -71,7 +71,8 @@ func (e ending) EndGrant(ctx context.Context, user id.User) error {
 		return err
 	}
 	stopped := e.stop(ctx, user)
-	err = errors.Join(e.store.DropGrant(ctx, user), stopped) // one that would not stop is stopped by the next try
+	dropped := e.leave(ctx, user, func() error { return e.store.DropGrant(ctx, user) })
+	err = errors.Join(dropped, stopped) // one that would not stop is stopped by the next try
 	e.engine.UserChanged(user)
 	for _, b := range boxes {
 		if again, err := e.store.Registered(ctx, user, b.ID); err == nil {
@@ -84,6 +85,6 @@ func (e ending) EndGrant(ctx context.Context, user id.User) error {
 // EndUser implements jobs.Users.
 func (e ending) EndUser(ctx context.Context, user id.User) error {
 	stopped := e.stop(ctx, user)
-	_, err := e.store.WipeUser(ctx, user)
+	_, err := e.wipeUser(ctx, user)
 	return errors.Join(err, stopped)
 }

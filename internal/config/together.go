@@ -21,6 +21,7 @@ func (c *Config) together() (faults Faults) {
 	needs("STRIPE_SECRET_KEY", !c.StripeSecretKey.Empty(), "STRIPE_WEBHOOK_SECRET", len(c.StripeWebhookSecret) > 0)
 	needs("MAILJET_KEY", !c.MailjetKey.Empty(), "MAILJET_SECRET", !c.MailjetSecret.Empty())
 	needs("MAILJET_SECRET", !c.MailjetSecret.Empty(), "MAILJET_KEY", !c.MailjetKey.Empty())
+	needs("MAILJET_WEBHOOK_SECRET", !c.MailjetEventSecret.Empty(), "MAILJET_KEY", !c.MailjetKey.Empty())
 	needs("NOTIFY_WEBHOOK_URL", !c.NotifyWebhookURL.Empty(), "NOTIFY_WEBHOOK_SECRET", !c.NotifyWebhookSecret.Empty())
 	needs("GOOGLE_CLIENT_ID", c.GoogleClientID != "", "GOOGLE_CLIENT_SECRET", !c.GoogleClientSecret.Empty())
 	needs("GOOGLE_CLIENT_SECRET", !c.GoogleClientSecret.Empty(), "GOOGLE_CLIENT_ID", c.GoogleClientID != "")

@@ -18,12 +18,14 @@ type (
 	signalArgs struct {
 		Signal string `json:"signal"`
 	}
-	sweepArgs struct{}
+	sweepArgs   struct{}
+	noticesArgs struct{}
 )
 
-func (revokeArgs) Kind() string { return "google_revoke" }
-func (signalArgs) Kind() string { return "risc_signal" }
-func (sweepArgs) Kind() string  { return "sweep" }
+func (revokeArgs) Kind() string  { return "google_revoke" }
+func (signalArgs) Kind() string  { return "risc_signal" }
+func (sweepArgs) Kind() string   { return "sweep" }
+func (noticesArgs) Kind() string { return "notices" }
 
 // once: two jobs of the same row are one, until it has ended.
 var once = river.InsertOpts{
@@ -33,9 +35,10 @@ var once = river.InsertOpts{
 	}},
 }
 
-func (revokeArgs) InsertOpts() river.InsertOpts { return once }
-func (signalArgs) InsertOpts() river.InsertOpts { return once }
-func (sweepArgs) InsertOpts() river.InsertOpts  { return once }
+func (revokeArgs) InsertOpts() river.InsertOpts  { return once }
+func (signalArgs) InsertOpts() river.InsertOpts  { return once }
+func (sweepArgs) InsertOpts() river.InsertOpts   { return once }
+func (noticesArgs) InsertOpts() river.InsertOpts { return once }
 
 // worker runs one kind of job.
 type worker[T river.JobArgs] struct {

@@ -39,7 +39,12 @@ type Store interface {
 	Swept(ctx context.Context, users []id.User) error
 	CountUsers(ctx context.Context) (int64, error)
 
-	// Due tells that there are new errands or signals.
+	// Watch has a user looked at soon for what there is to tell him; AnyWatched
+	// reports whether somebody is to be looked at now.
+	Watch(ctx context.Context, user id.User) error
+	AnyWatched(ctx context.Context) (bool, error)
+
+	// Due tells that there are new errands or signals, or somebody to be looked at.
 	Due() <-chan struct{}
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// Options of a Queue; all are required.
+// Options of a Queue; all but Notices are required.
 type Options struct {
 	DB     *sql.DB // SQLite, of this process alone
 	Store  Store
@@ -22,12 +22,16 @@ type Options struct {
 	Users  Users
 	Log    *slog.Logger
 	Keep   time.Duration // how long audit lines are kept
+	// Notices tells those whose time has come what there is to tell; nil: nobody
+	// is told anything.
+	Notices func(ctx context.Context) error
 }
 
 // Queue runs jobs.
 type Queue struct {
 	store  Store
 	log    *slog.Logger
+	tells  bool
 	client *river.Client[*sql.Tx]
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -36,6 +40,7 @@ type Queue struct {
 const (
 	look  = time.Second // how often the queue is looked at
 	tidy  = time.Hour   // how often is swept, and the rows are looked through
+	tell  = time.Minute // how often is looked for whose time has come
 	limit = 30 * time.Second
 )
 
@@ -55,8 +60,8 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
-	q := &Queue{store: o.Store, log: o.Log}
-	w := &work{store: o.Store, google: o.Google, users: o.Users, log: o.Log, keep: o.Keep}
+	q := &Queue{store: o.Store, log: o.Log, tells: o.Notices != nil}
+	w := &work{store: o.Store, google: o.Google, users: o.Users, log: o.Log, keep: o.Keep, notices: o.Notices}
 	q.client, err = river.NewClient(driver, &river.Config{
 		Logger:  quiet,
 		Workers: q.workers(w),
@@ -64,8 +69,7 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 		// One process: it need not listen for the jobs of others.
 		PollOnly: true, FetchPollInterval: look,
 		CompletedJobRetentionPeriod: tidy,
-		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(tidy),
-			func() (river.JobArgs, *river.InsertOpts) { return sweepArgs{}, nil }, &river.PeriodicJobOpts{RunOnStart: true})},
+		PeriodicJobs:                q.periodic(),
 	})
 	if err == nil {
 		err = q.derive(ctx)
@@ -84,6 +88,19 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 	return q, nil
 }
 
+// periodic are the jobs that come by the clock.
+func (q *Queue) periodic() []*river.PeriodicJob {
+	at := func(every time.Duration, args river.JobArgs) *river.PeriodicJob {
+		return river.NewPeriodicJob(river.PeriodicInterval(every),
+			func() (river.JobArgs, *river.InsertOpts) { return args, nil }, &river.PeriodicJobOpts{RunOnStart: true})
+	}
+	all := []*river.PeriodicJob{at(tidy, sweepArgs{})}
+	if q.tells {
+		all = append(all, at(tell, noticesArgs{}))
+	}
+	return all
+}
+
 func (q *Queue) workers(w *work) *river.Workers {
 	failed := func(err error) { q.log.Warn("a job is tried again", "err", err) }
 	all := river.NewWorkers()
@@ -93,6 +110,8 @@ func (q *Queue) workers(w *work) *river.Workers {
 		do: func(ctx context.Context, a signalArgs) error { return w.react(ctx, a.Signal) }})
 	river.AddWorker(all, worker[sweepArgs]{limit: tidy, longest: tidy, failed: failed,
 		do: func(ctx context.Context, _ sweepArgs) error { return errors.Join(q.derive(ctx), w.sweep(ctx)) }})
+	river.AddWorker(all, worker[noticesArgs]{limit: tidy, longest: tell, failed: failed,
+		do: func(ctx context.Context, _ noticesArgs) error { return w.tell(ctx) }})
 	return all
 }
 
@@ -117,7 +136,14 @@ func (q *Queue) derive(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	if !q.tells {
+		return nil
+	}
+	due, err := q.store.AnyWatched(ctx)
+	if err == nil && due {
+		_, err = q.client.Insert(ctx, noticesArgs{}, nil)
+	}
+	return err
 }
 
 // listen makes jobs of new rows as they come. What it fails to make comes with

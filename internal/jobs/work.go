@@ -24,6 +24,16 @@ type work struct {
 	users  Users
 	log    *slog.Logger
 	keep   time.Duration // audit lines
+
+	notices func(context.Context) error // nil: nobody is told anything
+}
+
+// tell tells users what there is to tell, those whose time has come.
+func (w *work) tell(ctx context.Context) error {
+	if w.notices == nil {
+		return nil // a job of before, when somebody was told
+	}
+	return w.notices(ctx)
 }
 
 // revoke tells Google to end a grant.

@@ -64,7 +64,7 @@ func (s *Store) wipeSystemRows(w *wipe) error {
 	}{
 		{"sessions", s.q.DeleteUserSessions}, {"tokens", s.q.DeleteUserTokens},
 		{"grant_marks", s.q.DeleteUserMarks}, {"signals", s.q.DeleteUserSignals},
-		{"quota_user_day", s.q.DeleteUserQuota}, {"wheel", s.q.UnregisterUser}, {"users", s.q.DeleteUser},
+		{"quota_user_day", s.q.DeleteUserQuota}, {"watch", s.q.DeleteUserWatch}, {"wheel", s.q.UnregisterUser}, {"users", s.q.DeleteUser},
 	} {
 		gone, err := step.wipe(context.Background(), w.user[:])
 		if err == nil && step.table == "users" && gone == 0 {
@@ -88,6 +88,7 @@ func (s *Store) countRows(ctx context.Context, user id.User) map[string]int64 {
 			rows["claims"], rows["audit"], rows["grants"] = n.Claims, n.Audit, n.Grants
 			rows["person"], rows["profile"], rows["requests"] = n.Person, n.Profile, n.Requests
 			rows["modules"], rows["rules"], rows["rule_mailboxes"] = n.Modules, n.Rules, n.RuleMailboxes
+			rows["told"], rows["incidents"], rows["notices"], rows["notice_mailboxes"] = n.Told, n.Incidents, n.Notices, n.NoticeMailboxes
 			return err
 		})
 	})

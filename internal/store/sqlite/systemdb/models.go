@@ -80,6 +80,11 @@ type User struct {
 	Swept    int64
 }
 
+type Watch struct {
+	UserID []byte
+	At     int64
+}
+
 type Wheel struct {
 	UserID    []byte
 	MailboxID []byte

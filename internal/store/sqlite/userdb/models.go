@@ -49,6 +49,11 @@ type Grant struct {
 	GrantedAt    int64
 }
 
+type Incident struct {
+	Mailbox int64
+	State   string
+}
+
 type Mailbox struct {
 	N           int64
 	ID          []byte
@@ -76,6 +81,17 @@ type Module struct {
 	Manifest string
 	Wasm     []byte
 	Added    int64
+}
+
+type Notice struct {
+	ID    []byte
+	State string
+}
+
+type NoticeMailbox struct {
+	Notice  []byte
+	Mailbox int64
+	State   string
 }
 
 type Person struct {
@@ -136,6 +152,11 @@ type Schedule struct {
 	BacklogMessages int64
 	BacklogBytes    int64
 	BacklogEta      int64
+}
+
+type Told struct {
+	One   int64
+	State string
 }
 
 type Total struct {
