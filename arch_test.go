@@ -23,7 +23,7 @@ var picture = []struct {
 	{"internal/cli", []string{"server", "server/api", "actors", "plugins/...", "internal/...", "migrations"}},
 	{"internal/demo/...", []string{"..."}},
 
-	{"server/...", []string{"server/...", "actors", "plugins", "plugins/gate", "plugins/manifest", "internal/account", "internal/audit", "internal/rules", "internal/rulebook", "internal/schedule", "internal/session", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
+	{"server/...", []string{"server/...", "actors", "plugins", "plugins/gate", "plugins/manifest", "internal/plan", "internal/account", "internal/audit", "internal/rules", "internal/rulebook", "internal/schedule", "internal/session", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
 	{"actors", []string{"actors/kit", "actors/wheel", "actors/admit", "internal/bridge", "internal/schedule", "internal/session", "internal/account", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
 	{"actors/kit", nil},
 	{"actors/wheel", []string{"internal/schedule", "internal/id"}},
@@ -46,13 +46,15 @@ var picture = []struct {
 	{"internal/jobs", []string{"internal/oauth/risc", "internal/session", "internal/account", "internal/vault", "internal/mail", "internal/id"}}, // risc: what an event asks for
 	{"internal/notify/...", []string{"internal/notify", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/notify", []string{"internal/schedule", "internal/session", "internal/account", "internal/audit", "internal/vault", "internal/mail", "internal/id"}}, // what there is to tell is theirs
+	{"internal/billing/...", []string{"internal/billing", "internal/plan", "internal/account", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/plan", []string{"internal/id"}},
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},
-	{"internal/account", []string{"internal/vault", "internal/mail", "internal/id"}},
+	{"internal/account", []string{"internal/plan", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/rules/...", []string{"internal/rules", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/rulebook", []string{"plugins/...", "internal/rules", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/why", []string{"internal/account", "internal/audit", "internal/schedule", "internal/mail", "internal/id"}},
-	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/notify", "internal/session", "internal/account", "internal/audit", "internal/rules", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/notify", "internal/plan", "internal/session", "internal/account", "internal/audit", "internal/rules", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
 	{"migrations", nil},
 
 	// Leaves: values and the standard library.
@@ -95,6 +97,7 @@ var homes = map[string][]string{
 	"github.com/alecthomas/kong":              {"internal/cli"},
 	"github.com/vbauerster/mpb/v8":            {"internal/cli"},
 	"github.com/google/uuid":                  {"internal/id"},
+	"github.com/stripe/stripe-go/v85":         {"internal/billing/..."},
 	"github.com/wneessen/go-mail":             {"internal/notify/smtp"},
 	"golang.org/x/net/idna":                   {"internal/mail", "internal/dial"}, // sender domains, and host names on their way to DNS
 	"golang.org/x/net/dns/dnsmessage":         {"internal/dial"},

@@ -3,6 +3,8 @@ package account
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/plan"
 )
 
 // Export is what is held about a user, decrypted, in words of its own so that
@@ -31,6 +33,8 @@ type Export struct {
 	Modules []HeldModule `json:"uploaded_plugins"`
 
 	Told HeldTold `json:"notices"`
+
+	Billing *plan.Account `json:"billing,omitempty"`
 }
 
 // LeftOut is what an Export has not got.

@@ -19,7 +19,7 @@ import (
 func (s *Store) Export(ctx context.Context, user id.User) (e account.Export, err error) {
 	e = account.Export{At: time.Now().UTC(), LeftOut: account.LeftOut(), User: user.String()}
 	for _, part := range []func(context.Context, id.User, *account.Export) error{
-		s.exportPerson, s.exportBoxes, s.exportLogins, s.exportRest, s.exportRules, s.exportTold,
+		s.exportPerson, s.exportBoxes, s.exportLogins, s.exportRest, s.exportRules, s.exportTold, s.exportBilling,
 	} {
 		if err := part(ctx, user, &e); err != nil {
 			return account.Export{}, err
@@ -174,6 +174,15 @@ func (s *Store) exportTold(ctx context.Context, user id.User, e *account.Export)
 			return nil
 		})
 	})
+}
+
+func (s *Store) exportBilling(ctx context.Context, user id.User, e *account.Export) error {
+	b, err := s.Billing(ctx, user)
+	if errors.Is(err, account.ErrNone) {
+		return nil
+	}
+	e.Billing = &b
+	return err
 }
 
 // Remembered yields what the ledger has of each message of a mailbox that has

@@ -4,6 +4,12 @@
 
 package systemdb
 
+type Customer struct {
+	Hash   []byte
+	UserID []byte
+	Due    int64
+}
+
 type Errand struct {
 	Receipt string
 	What    string

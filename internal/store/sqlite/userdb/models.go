@@ -14,6 +14,12 @@ type Audit struct {
 	Pair    []byte
 }
 
+type Billing struct {
+	One      int64
+	Customer []byte
+	State    string
+}
+
 type Claim struct {
 	Mailbox          int64
 	Pair             []byte

@@ -89,7 +89,8 @@ SELECT
     (SELECT count(*) FROM told) AS told,
     (SELECT count(*) FROM incidents) AS incidents,
     (SELECT count(*) FROM notices) AS notices,
-    (SELECT count(*) FROM notice_mailboxes) AS notice_mailboxes
+    (SELECT count(*) FROM notice_mailboxes) AS notice_mailboxes,
+    (SELECT count(*) FROM billing) AS billing
 `
 
 type CountRowsRow struct {
@@ -110,6 +111,7 @@ type CountRowsRow struct {
 	Incidents       int64
 	Notices         int64
 	NoticeMailboxes int64
+	Billing         int64
 }
 
 func (q *Queries) CountRows(ctx context.Context) (CountRowsRow, error) {
@@ -133,6 +135,7 @@ func (q *Queries) CountRows(ctx context.Context) (CountRowsRow, error) {
 		&i.Incidents,
 		&i.Notices,
 		&i.NoticeMailboxes,
+		&i.Billing,
 	)
 	return i, err
 }

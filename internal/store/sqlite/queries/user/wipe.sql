@@ -72,4 +72,5 @@ SELECT
     (SELECT count(*) FROM told) AS told,
     (SELECT count(*) FROM incidents) AS incidents,
     (SELECT count(*) FROM notices) AS notices,
-    (SELECT count(*) FROM notice_mailboxes) AS notice_mailboxes;
+    (SELECT count(*) FROM notice_mailboxes) AS notice_mailboxes,
+    (SELECT count(*) FROM billing) AS billing;
