@@ -44,7 +44,11 @@ func (s *Service) me(ctx context.Context, user id.User) (api.Me, error) {
 	if err != nil {
 		return api.Me{}, err
 	}
-	return api.Me{ID: user.String(), Email: who.Email, CreatedAt: p.Created.UTC(), Plan: "free", NoMail: blocked, Settings: settings(p), Grant: grantOf(a)}, nil
+	has, err := s.planOf(ctx, user)
+	if err != nil {
+		return api.Me{}, err
+	}
+	return api.Me{ID: user.String(), Email: who.Email, CreatedAt: p.Created.UTC(), Plan: has, NoMail: blocked, Settings: settings(p), Grant: grantOf(a)}, nil
 }
 
 // grantOf says how things stand with Google. Without the scope to import a

@@ -23,19 +23,35 @@ type Notices interface {
 // why for the log. An unknown secret is 404.
 type MailEvents func(ctx context.Context, secret string, body []byte) (status int, err error)
 
-func (s *Service) noticeRoutes() (all []*route) {
+// hookRoutes are called by others, where there is something for them to tell.
+func (s *Service) hookRoutes() (all []*route) {
+	if s.o.Billing != nil {
+		all = append(all, &route{method: "POST", path: "/webhooks/stripe", id: "stripe", tag: "service", summary: "Events of Stripe", access: anybody, rate: strange,
+			doc:     "Signed in Stripe-Signature. What an event says is fetched, not believed.",
+			answers: []openapi.Answer{bare(200, "Taken."), bare(400, "Not Stripe's, or too old.")}, do: plain(s.stripe)})
+	}
 	if s.o.MailEvents != nil {
 		all = append(all, &route{method: "POST", path: "/webhooks/mailjet/{secret}", id: "mailjet", tag: "service", summary: "What became of the mails we sent", access: anybody, rate: strange,
 			doc:     "Events of Mailjet: bounces and complaints end the mails to an address.",
 			answers: []openapi.Answer{bare(200, "Taken.")}, do: plain(s.mailEvent)})
 	}
 	if s.o.Notices != nil {
-		all = append(all,
-			&route{method: "GET", path: "/notices/digest/{token}", id: "digestLink", tag: "pages", summary: "Where the digest is turned off", access: anybody, rate: strange, page: true,
-				answers: []openapi.Answer{bare(303, "To the settings.", "Location")}, do: plain(func(c *call) error { return seeOther(c, s.to("/settings")) })},
-			&route{method: "POST", path: "/notices/digest/{token}", id: "endDigest", tag: "service", summary: "No digest any more", access: anybody, rate: strange,
-				doc:     "The one click of a mail program (RFC 8058); the address is in each digest.",
-				answers: []openapi.Answer{bare(204, "It has ended.")}, do: plain(s.endDigest)})
+		all = append(all, &route{method: "POST", path: "/notices/digest/{token}", id: "endDigest", tag: "service", summary: "No digest any more", access: anybody, rate: strange,
+			doc:     "The one click of a mail program (RFC 8058); the address is in each digest.",
+			answers: []openapi.Answer{bare(204, "It has ended.")}, do: plain(s.endDigest)})
+	}
+	return all
+}
+
+// awayRoutes lead from a page or a mail to somewhere else.
+func (s *Service) awayRoutes() (all []*route) {
+	if s.o.Billing != nil {
+		all = append(all, formAt("/settings/billing/checkout", "checkoutForm", "Subscribe to a plan", s.checkoutForm),
+			formAt("/settings/billing/portal", "portalForm", "Manage my subscription", s.portalForm))
+	}
+	if s.o.Notices != nil {
+		all = append(all, &route{method: "GET", path: "/notices/digest/{token}", id: "digestLink", tag: "pages", summary: "Where the digest is turned off", access: anybody, rate: strange, page: true,
+			answers: []openapi.Answer{bare(303, "To the settings.", "Location")}, do: plain(func(c *call) error { return seeOther(c, s.to("/settings")) })})
 	}
 	return all
 }

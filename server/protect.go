@@ -33,10 +33,11 @@ func (s *Service) headers(c *fiber.Ctx) {
 }
 
 // policy is the Content-Security-Policy: nothing inline, nothing from
-// elsewhere. A form may lead to this service, and on to Google: Chromium
+// elsewhere. A form may lead to this service, and on to Google, and to Stripe where billing is on: Chromium
 // applies form-action to the redirect that answers a form as well.
 type policy struct {
 	google Google
+	bills  bool
 
 	mu     sync.Mutex
 	origin string
@@ -49,10 +50,14 @@ const policyText = "default-src 'none'; script-src 'self'; style-src 'self'; img
 func (p *policy) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.origin == "" {
-		return policyText
+	text := policyText
+	if p.origin != "" {
+		text += " " + p.origin
 	}
-	return policyText + " " + p.origin
+	if p.bills {
+		text += stripeHosts
+	}
+	return text
 }
 
 // discover learns the origin of Google's page, once it can be learned. It is

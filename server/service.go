@@ -44,6 +44,7 @@ type Options struct {
 
 	Notices    Notices    // nil: nobody is told anything
 	MailEvents MailEvents // nil: nobody tells of mails
+	Billing    Billing    // nil: nobody bills, and there are no routes for it
 
 	Ready func() bool // whether the process can do its work
 
@@ -104,7 +105,7 @@ func NewService(o Options) (*Service, error) {
 		s.cookie, s.flow = "__Host-session", "__Host-signin"
 	}
 	s.base, s.stop = context.WithCancel(context.Background())
-	s.policy.google = o.Google
+	s.policy.google, s.policy.bills = o.Google, o.Billing != nil
 	s.routes = s.table()
 	if s.document, err = s.describe(); err != nil {
 		return nil, err

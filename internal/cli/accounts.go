@@ -67,6 +67,8 @@ type person struct {
 	owner  *sqlite.Owner
 	budget *quota.Budget
 	gate   *bridge.Gate
+
+	licence licence // what the user may use
 }
 
 // Prepare implements actors.Account.
@@ -78,6 +80,13 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	if m.Password.Empty() {
 		return actors.Job{}, &mail.Fault{Class: mail.Login, Code: "password_required",
 			Text: "the mailbox has no password", Help: "enter it in the settings of this mailbox"}
+	}
+	may, err := p.licence.of(ctx, p.parts, p.user, box)
+	if err != nil {
+		return actors.Job{}, err
+	}
+	if reason, stopped := beyond(may, box); stopped {
+		return p.pausedByPlan(ctx, box, state, reason)
 	}
 	keys, err := p.store.Keys(ctx, p.user, box)
 	if err != nil {
@@ -102,9 +111,13 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		}
 	}
 	job := actors.Job{Pass: pass, State: state, Marker: marker, Settings: schedule.Settings{
-		Host: m.Host, Protocol: m.Protocol, PollEvery: m.PollEvery, Push: m.Protocol == "imap",
+		Host: m.Host, Protocol: m.Protocol, PollEvery: may.Poll(m.PollEvery, p.cfg.PollEvery), Push: m.Protocol == "imap" && may.push(),
 	}}
 	if m.Protocol != "imap" {
+		job.Pass.Dialer = p.watching(m, dialer(m, p.out))
+		return job, nil
+	}
+	if !may.push() {
 		job.Pass.Dialer = p.watching(m, dialer(m, p.out))
 		return job, nil
 	}

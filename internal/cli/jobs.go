@@ -22,7 +22,7 @@ func (p *parts) startJobs(ctx context.Context, engine *actors.Engine) (*jobs.Que
 		return nil, err
 	}
 	return jobs.Start(ctx, jobs.Options{DB: db, Store: p.store, Google: google{p.oauth}, Users: ending{p, engine}, Log: p.log, Keep: p.cfg.AuditRetention,
-		Notices: p.office.Run})
+		Notices: p.office.Run, Billing: p.bills()})
 }
 
 // deliveries takes Google's security events into the store (server.Deliveries).

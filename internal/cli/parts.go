@@ -14,6 +14,7 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
+	"github.com/smtp-sync/smtp-sync/internal/billing"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/config"
 	"github.com/smtp-sync/smtp-sync/internal/dial"
@@ -56,6 +57,7 @@ type parts struct {
 
 	rules  *rulebook.Book // the service's; nil: there are none
 	office *notify.Office // the service's; nil: nobody is told anything
+	desk   *billing.Desk  // nil: nobody bills, and everything is allowed
 
 	finds   discover.Options // the demo's world; zero: the real one
 	waiting *server.Waiting  // the demo's mailbox to be added; nil: none

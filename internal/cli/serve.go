@@ -70,6 +70,7 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 	if err := p.openOffice(engine); err != nil {
 		return errors.Join(err, engine.Drain(context.WithoutCancel(ctx)))
 	}
+	p.openDesk(engine)
 	failed := make(chan error, 2)
 	var web sync.WaitGroup
 	front, shut := context.WithCancel(context.WithoutCancel(ctx))

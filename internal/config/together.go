@@ -1,8 +1,10 @@
 package config
 
 import (
+	"maps"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/smtp-sync/smtp-sync/internal/vault"
@@ -19,6 +21,9 @@ func (c *Config) together() (faults Faults) {
 		add(set && !otherSet, other, "is missing, while "+Prefix+key+" is set", "set both or neither")
 	}
 	needs("STRIPE_SECRET_KEY", !c.StripeSecretKey.Empty(), "STRIPE_WEBHOOK_SECRET", len(c.StripeWebhookSecret) > 0)
+	for _, name := range slices.Sorted(maps.Keys(c.StripePrices)) {
+		add(name != "plus" && name != "pro", "STRIPE_PRICES", quote(name)+" is no plan", "write plus=price_…,pro=price_…")
+	}
 	needs("MAILJET_KEY", !c.MailjetKey.Empty(), "MAILJET_SECRET", !c.MailjetSecret.Empty())
 	needs("MAILJET_SECRET", !c.MailjetSecret.Empty(), "MAILJET_KEY", !c.MailjetKey.Empty())
 	needs("MAILJET_WEBHOOK_SECRET", !c.MailjetEventSecret.Empty(), "MAILJET_KEY", !c.MailjetKey.Empty())

@@ -12,9 +12,11 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
 )
 
-// Options of a Queue; all but Notices are required.
+// Options of a Queue; all but Notices and Billing are required.
 type Options struct {
 	DB     *sql.DB // SQLite, of this process alone
 	Store  Store
@@ -25,6 +27,7 @@ type Options struct {
 	// Notices tells those whose time has come what there is to tell; nil: nobody
 	// is told anything.
 	Notices func(ctx context.Context) error
+	Billing Billing // nil: nobody bills
 }
 
 // Queue runs jobs.
@@ -32,6 +35,7 @@ type Queue struct {
 	store  Store
 	log    *slog.Logger
 	tells  bool
+	bills  bool
 	client *river.Client[*sql.Tx]
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -60,8 +64,8 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
-	q := &Queue{store: o.Store, log: o.Log, tells: o.Notices != nil}
-	w := &work{store: o.Store, google: o.Google, users: o.Users, log: o.Log, keep: o.Keep, notices: o.Notices}
+	q := &Queue{store: o.Store, log: o.Log, tells: o.Notices != nil, bills: o.Billing != nil}
+	w := &work{store: o.Store, google: o.Google, users: o.Users, log: o.Log, keep: o.Keep, notices: o.Notices, billing: o.Billing}
 	q.client, err = river.NewClient(driver, &river.Config{
 		Logger:  quiet,
 		Workers: q.workers(w),
@@ -98,6 +102,9 @@ func (q *Queue) periodic() []*river.PeriodicJob {
 	if q.tells {
 		all = append(all, at(tell, noticesArgs{}))
 	}
+	if q.bills {
+		all = append(all, at(tell, billingArgs{}), at(day, billingArgs{All: true}))
+	}
 	return all
 }
 
@@ -112,6 +119,10 @@ func (q *Queue) workers(w *work) *river.Workers {
 		do: func(ctx context.Context, _ sweepArgs) error { return errors.Join(q.derive(ctx), w.sweep(ctx)) }})
 	river.AddWorker(all, worker[noticesArgs]{limit: tidy, longest: tell, failed: failed,
 		do: func(ctx context.Context, _ noticesArgs) error { return w.tell(ctx) }})
+	river.AddWorker(all, worker[billingArgs]{limit: tidy, longest: 10 * time.Minute, failed: failed,
+		do: func(ctx context.Context, a billingArgs) error { return w.bill(ctx, a.All) }})
+	river.AddWorker(all, worker[cancelArgs]{limit: limit, longest: time.Hour, failed: failed,
+		do: func(ctx context.Context, a cancelArgs) error { return w.cancel(ctx, a.Receipt, a.What) }})
 	return all
 }
 
@@ -132,16 +143,28 @@ func (q *Queue) derive(ctx context.Context) error {
 		}
 	}
 	for _, e := range errands {
-		if _, err := q.client.Insert(ctx, revokeArgs{e.Receipt, e.What}, nil); err != nil {
+		var job river.JobArgs = revokeArgs{e.Receipt, e.What}
+		if e.What == account.StripeCancel {
+			job = cancelArgs{e.Receipt, e.What}
+		}
+		if _, err := q.client.Insert(ctx, job, nil); err != nil {
 			return err
 		}
 	}
-	if !q.tells {
+	if err := q.deriveIf(ctx, q.tells, q.store.AnyWatched, noticesArgs{}); err != nil {
+		return err
+	}
+	return q.deriveIf(ctx, q.bills, q.store.AnyCustomerDue, billingArgs{})
+}
+
+// deriveIf makes a job if there is something for it to do.
+func (q *Queue) deriveIf(ctx context.Context, on bool, due func(context.Context) (bool, error), job river.JobArgs) error {
+	if !on {
 		return nil
 	}
-	due, err := q.store.AnyWatched(ctx)
-	if err == nil && due {
-		_, err = q.client.Insert(ctx, noticesArgs{}, nil)
+	is, err := due(ctx)
+	if err == nil && is {
+		_, err = q.client.Insert(ctx, job, nil)
 	}
 	return err
 }

@@ -76,6 +76,16 @@ func (s *Server) Events() []Event {
 	return slices.Clone(s.events)
 }
 
+// Enrol makes a customer.
+func (s *Server) Enrol() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n++
+	c := fmt.Sprintf("cus_%d", s.n)
+	s.customers[c] = true
+	return c
+}
+
 // Customers gives those that are not deleted.
 func (s *Server) Customers() (out []string) {
 	s.mu.Lock()
