@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stripe/stripe-go/v85"
+
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/billing/stripetest"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
@@ -200,4 +202,32 @@ func TestAWipedUserIsCancelledAtStripe(t *testing.T) {
 		w.deliver(e)
 	}
 	ok(t, w.desk.Run(t.Context()))
+}
+
+// Of several subscriptions the one counts that entitles to most now, in whatever
+// order Stripe lists them.
+func TestTheBestSubscriptionIsProjected(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	one := func(id, price string, status stripe.SubscriptionStatus, invoiced time.Time) *stripe.Subscription {
+		return &stripe.Subscription{ID: id, Status: status, LatestInvoice: &stripe.Invoice{Created: invoiced.Unix()},
+			Items: &stripe.SubscriptionItemList{Data: []*stripe.SubscriptionItem{{Price: &stripe.Price{ID: price}}}}}
+	}
+	all := []*stripe.Subscription{
+		one("sub_1", "price_pro", "canceled", now), one("sub_2", "price_plus", "active", now), one("sub_3", "price_pro", "incomplete", now),
+		one("sub_4", "price_other", "active", now), one("sub_5", "price_pro", "past_due", now.Add(-8*24*time.Hour)),
+	}
+	for i := range all {
+		order := slices.Concat(all[i:], all[:i])
+		if got := project(order, prices, now); got.ID != "sub_2" || got.Plan != plan.Plus {
+			t.Errorf("from %s on: %+v", order[0].ID, got)
+		}
+	}
+	all[4] = one("sub_5", "price_pro", "past_due", now.Add(-time.Hour)) // within its grace
+	if got := project(all, prices, now); got.ID != "sub_5" {
+		t.Errorf("within the grace: %+v", got)
+	}
+	if got := project(nil, prices, now); got != (plan.Subscription{}) {
+		t.Errorf("of none: %+v", got)
+	}
 }

@@ -96,7 +96,7 @@ func TestAPlanIsHeededWhileItServes(t *testing.T) {
 	n := 0
 	mail := func(box string) {
 		n++
-		if err := d.Deliver([]string{box}, "", testkit.Message(uint64(7000+n))); err != nil {
+		if err := d.Deliver(box, "", testkit.Message(uint64(7000+n))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 )
@@ -76,7 +77,9 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 		PeriodicJobs:                q.periodic(),
 	})
 	if err == nil {
-		err = q.derive(ctx)
+		if err = q.derive(ctx); errors.Is(err, errBusy) { // nothing runs yet
+			err = nil
+		}
 	}
 	// Jobs end by Stop, which waits for them.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -116,7 +119,13 @@ func (q *Queue) workers(w *work) *river.Workers {
 	river.AddWorker(all, worker[signalArgs]{limit: limit, longest: 10 * time.Minute, failed: failed,
 		do: func(ctx context.Context, a signalArgs) error { return w.react(ctx, a.Signal) }})
 	river.AddWorker(all, worker[sweepArgs]{limit: tidy, longest: tidy, failed: failed,
-		do: func(ctx context.Context, _ sweepArgs) error { return errors.Join(q.derive(ctx), w.sweep(ctx)) }})
+		do: func(ctx context.Context, _ sweepArgs) error {
+			err := q.derive(ctx)
+			if errors.Is(err, errBusy) {
+				err = nil // a minute later there is another
+			}
+			return errors.Join(err, w.sweep(ctx))
+		}})
 	river.AddWorker(all, worker[noticesArgs]{limit: tidy, longest: tell, failed: failed,
 		do: func(ctx context.Context, _ noticesArgs) error { return w.tell(ctx) }})
 	river.AddWorker(all, worker[billingArgs]{limit: tidy, longest: 10 * time.Minute, failed: failed,
@@ -151,11 +160,13 @@ func (q *Queue) derive(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := q.deriveIf(ctx, q.tells, q.store.AnyWatched, noticesArgs{}); err != nil {
-		return err
-	}
-	return q.deriveIf(ctx, q.bills, q.store.AnyCustomerDue, billingArgs{})
+	return errors.Join(q.deriveIf(ctx, q.tells, q.store.AnyWatched, noticesArgs{}),
+		q.deriveIf(ctx, q.bills, q.store.AnyCustomerDue, billingArgs{}))
 }
+
+// errBusy: there is something to do, and the job that does it runs already, but
+// may have looked before it came.
+var errBusy = errors.New("a job that may have looked too early runs")
 
 // deriveIf makes a job if there is something for it to do.
 func (q *Queue) deriveIf(ctx context.Context, on bool, due func(context.Context) (bool, error), job river.JobArgs) error {
@@ -163,8 +174,12 @@ func (q *Queue) deriveIf(ctx context.Context, on bool, due func(context.Context)
 		return nil
 	}
 	is, err := due(ctx)
-	if err == nil && is {
-		_, err = q.client.Insert(ctx, job, nil)
+	if err != nil || !is {
+		return err
+	}
+	made, err := q.client.Insert(ctx, job, nil)
+	if err == nil && made.UniqueSkippedAsDuplicate && made.Job.State == rivertype.JobStateRunning {
+		err = errBusy
 	}
 	return err
 }
@@ -185,7 +200,9 @@ func (q *Queue) listen(ctx context.Context) {
 		}
 		again = 0
 		if err := q.derive(ctx); err != nil && ctx.Err() == nil {
-			q.log.Error("no jobs could be made", "err", err)
+			if !errors.Is(err, errBusy) {
+				q.log.Error("no jobs could be made", "err", err)
+			}
 			again = look
 		}
 	}
