@@ -110,7 +110,7 @@ func (s *Service) deleteMe(c *call) error {
 		return err
 	}
 	s.forgetCookie(c, s.cookie)
-	return c.answer(fiber.StatusOK, api.Wiped{Receipt: receipt(r)})
+	return c.answer(fiber.StatusOK, api.Wiped{Receipt: s.receipt(r)})
 }
 
 func (s *Service) deleteGrant(c *call) error {
@@ -118,7 +118,7 @@ func (s *Service) deleteGrant(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(fiber.StatusOK, api.Wiped{Receipt: receipt(r)})
+	return c.answer(fiber.StatusOK, api.Wiped{Receipt: s.receipt(r)})
 }
 
 func (s *Service) getReceipt(c *call) error {
@@ -126,5 +126,5 @@ func (s *Service) getReceipt(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(fiber.StatusOK, receipt(r))
+	return c.answer(fiber.StatusOK, s.receipt(r))
 }

@@ -164,7 +164,7 @@ func (v *ruleForm) config(form url.Values) (*api.Values, error) {
 			out[key] = f.On
 		case given == "":
 		case f.Type == "domain-list" || f.Type == "address-list":
-			out[key] = strings.FieldsFunc(given, func(r rune) bool { return strings.ContainsRune(" ,;\r\n\t", r) })
+			out[key] = parted(given)
 		case f.Type == "int":
 			if n, err := strconv.ParseInt(given, 10, 64); err == nil {
 				out[key] = n
@@ -177,6 +177,11 @@ func (v *ruleForm) config(form url.Values) (*api.Values, error) {
 	}
 	b, err := json.Marshal(out)
 	return &api.Values{RawMessage: b}, err
+}
+
+// parted gives the entries of a list as people write one.
+func parted(given string) []string {
+	return strings.FieldsFunc(given, func(r rune) bool { return strings.ContainsRune(" ,;\r\n\t", r) })
 }
 
 func (s *Service) takeNewRule(c *call) error {

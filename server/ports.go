@@ -159,6 +159,17 @@ type Google interface {
 	AuthOrigin(ctx context.Context) (string, error)
 }
 
+// Sources are the providers whose sign-in opens mailboxes here (oauth.Clients).
+type Sources interface {
+	// For gives the one of a mail server, Get that of an id; nil: there is none.
+	For(host, protocol string) *oauth.Client
+	Get(id string) *oauth.Client
+	All() []*oauth.Client
+	// End takes what a provider's page sent a browser back with.
+	End(ctx context.Context, id string, visit vault.Secret, query url.Values) (account.Consent, error)
+	Origins() []string
+}
+
 // Deliveries takes Google's security events (risc.Receiver): what to answer,
 // and why for the log.
 type Deliveries func(ctx context.Context, contentType string, body []byte) (status int, answer []byte, err error)

@@ -33,11 +33,13 @@ func (s *Service) headers(c *fiber.Ctx) {
 }
 
 // policy is the Content-Security-Policy: nothing inline, nothing from
-// elsewhere. A form may lead to this service, and on to Google, and to Stripe where billing is on: Chromium
-// applies form-action to the redirect that answers a form as well.
+// elsewhere. A form may lead to this service, and on to Google, to a mailbox's
+// provider, or to Stripe where billing is on: Chromium applies form-action to the
+// redirect that answers a form as well.
 type policy struct {
-	google Google
-	bills  bool
+	google  Google
+	sources string // origins of the providers of mailboxes
+	bills   bool
 
 	mu     sync.Mutex
 	origin string
@@ -51,8 +53,10 @@ func (p *policy) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	text := policyText
-	if p.origin != "" {
-		text += " " + p.origin
+	for _, more := range []string{p.origin, p.sources} {
+		if more != "" {
+			text += " " + more
+		}
 	}
 	if p.bills {
 		text += stripeHosts

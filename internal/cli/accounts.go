@@ -16,7 +16,6 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/quota"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/source/imap"
-	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
@@ -64,7 +63,7 @@ type person struct {
 	user   id.User
 	token  vault.Secret // of the grant
 	gmail  *gmail.Client
-	owner  *sqlite.Owner
+	owner  owner
 	budget *quota.Budget
 	gate   *bridge.Gate
 
@@ -77,7 +76,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	if err != nil {
 		return actors.Job{}, err
 	}
-	if m.Password.Empty() {
+	if m.Password.Empty() && m.Consent.Provider == "" {
 		return actors.Job{}, &mail.Fault{Class: mail.Login, Code: "password_required",
 			Text: "the mailbox has no password", Help: "enter it in the settings of this mailbox"}
 	}
@@ -113,15 +112,11 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	job := actors.Job{Pass: pass, State: state, Marker: marker, Settings: schedule.Settings{
 		Host: m.Host, Protocol: m.Protocol, PollEvery: may.Poll(m.PollEvery, p.cfg.PollEvery), Push: m.Protocol == "imap" && may.push(),
 	}}
-	if m.Protocol != "imap" {
-		job.Pass.Dialer = p.watching(m, dialer(m, p.out))
+	if m.Protocol != "imap" || !may.push() {
+		job.Pass.Dialer = p.watching(m, dialer(m, p.opens(p.user, m), p.out))
 		return job, nil
 	}
-	if !may.push() {
-		job.Pass.Dialer = p.watching(m, dialer(m, p.out))
-		return job, nil
-	}
-	cfg := imapConfig(m, p.out)
+	cfg := imapConfig(m, p.opens(p.user, m), p.out)
 	cfg.Keep = true
 	if len(cfg.Folders) > 1 { // the server tells of the first folder alone
 		cfg.Look = cmp.Or(m.PollEvery, p.cfg.PollEvery)
@@ -149,7 +144,7 @@ func (p *person) filter(ctx context.Context, pass *bridge.Pass, m account.Mailbo
 	if p.rules == nil {
 		return nil
 	}
-	chain, err := p.rules.Chain(ctx, p.user, m.ID, m.Name)
+	chain, err := p.rules.Chain(ctx, p.user, m)
 	if chain != nil {
 		pass.Filter = chain
 	}
@@ -157,8 +152,11 @@ func (p *person) filter(ctx context.Context, pass *bridge.Pass, m account.Mailbo
 }
 
 // watching makes a dialer tell of each password that is wrong: whoever keeps one
-// after the other is guessing.
+// after the other is guessing. Nobody guesses tokens.
 func (p *person) watching(m account.Mailbox, d bridge.Dialer) bridge.Dialer {
+	if m.Consent.Provider != "" {
+		return d
+	}
 	return watched{d, func() { p.guesses.Failed(p.user, m.Host, m.Username, m.Password) }}
 }
 

@@ -70,15 +70,16 @@ type allowed struct {
 // push reports whether a server may tell of new mail.
 func (a allowed) push() bool { return a.Plan == "" || a.Push }
 
-// of gives what a user may use, as far as it is about a mailbox. One that was
-// not there yet, or has been resumed since, is looked for.
+// of gives what a user may use, as far as it is about a mailbox.
 func (l *licence) of(ctx context.Context, p *parts, user id.User, box id.Mailbox) (allowed, error) {
 	if p.desk == nil {
 		return allowed{}, nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, there := l.boxes[box]; !l.known || !there {
+	// Who has paused another one meanwhile has made room for this: look before it
+	// is turned away.
+	if may := p.allows(l.sub, l.boxes); !l.known || !may.runs[box] {
 		a, err := p.store.Billing(ctx, user)
 		if err != nil && !errors.Is(err, account.ErrNone) {
 			return allowed{}, err

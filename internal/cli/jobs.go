@@ -21,8 +21,10 @@ func (p *parts) startJobs(ctx context.Context, engine *actors.Engine) (*jobs.Que
 	if err != nil {
 		return nil, err
 	}
-	return jobs.Start(ctx, jobs.Options{DB: db, Store: p.store, Google: google{p.oauth}, Users: ending{p, engine}, Log: p.log, Keep: p.cfg.AuditRetention,
-		Notices: p.office.Run, Billing: p.bills()})
+	return jobs.Start(ctx, jobs.Options{
+		DB: db, Store: p.store, Keys: p.keys, Google: google{p.oauth}, Users: ending{p, engine}, Log: p.log, Keep: p.cfg.AuditRetention,
+		Notices: p.office.Run, Billing: p.bills(),
+	})
 }
 
 // deliveries takes Google's security events into the store (server.Deliveries).

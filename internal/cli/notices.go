@@ -18,7 +18,6 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/notify/hook"
 	"github.com/smtp-sync/smtp-sync/internal/notify/mailjet"
 	"github.com/smtp-sync/smtp-sync/internal/notify/smtp"
-	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
@@ -107,7 +106,7 @@ func (n notices) EndDigest(ctx context.Context, token string) error {
 
 // accountBooks are the store as the pages need it, which tells who leaves.
 type accountBooks struct {
-	*sqlite.Store
+	store
 	p *parts
 }
 

@@ -115,6 +115,7 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 	defer end()
 	within(rest, func() {
 		p.office.Close(rest)
+		p.tokens.Close(rest)
 		if err := p.project.Close(rest); err != nil {
 			p.log.Warn("budget not given back", "err", err)
 		}

@@ -18,7 +18,10 @@ type (
 	signalArgs struct {
 		Signal string `json:"signal"`
 	}
-	sweepArgs   struct{}
+	sweepArgs  struct{}
+	rewrapArgs struct {
+		To string `json:"to"` // a master key's id
+	}
 	noticesArgs struct{}
 	cancelArgs  struct {
 		Receipt string `json:"receipt"`
@@ -35,6 +38,7 @@ func (sweepArgs) Kind() string   { return "sweep" }
 func (noticesArgs) Kind() string { return "notices" }
 func (cancelArgs) Kind() string  { return "stripe_cancel" }
 func (billingArgs) Kind() string { return "billing" }
+func (rewrapArgs) Kind() string  { return "rewrap" }
 
 // once: two jobs of the same row are one, until it has ended.
 var once = river.InsertOpts{
@@ -50,6 +54,7 @@ func (sweepArgs) InsertOpts() river.InsertOpts   { return once }
 func (noticesArgs) InsertOpts() river.InsertOpts { return once }
 func (cancelArgs) InsertOpts() river.InsertOpts  { return once }
 func (billingArgs) InsertOpts() river.InsertOpts { return once }
+func (rewrapArgs) InsertOpts() river.InsertOpts  { return once }
 
 // worker runs one kind of job.
 type worker[T river.JobArgs] struct {

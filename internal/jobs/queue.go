@@ -21,6 +21,7 @@ import (
 type Options struct {
 	DB     *sql.DB // SQLite, of this process alone
 	Store  Store
+	Keys   Keys
 	Google Google
 	Users  Users
 	Log    *slog.Logger
@@ -34,6 +35,7 @@ type Options struct {
 // Queue runs jobs.
 type Queue struct {
 	store  Store
+	keys   Keys
 	log    *slog.Logger
 	tells  bool
 	bills  bool
@@ -47,6 +49,7 @@ const (
 	tidy  = time.Hour   // how often is swept, and the rows are looked through
 	tell  = time.Minute // how often is looked for whose time has come
 	limit = 30 * time.Second
+	order = 5 * time.Second // how often is asked whether a rotation was ordered
 )
 
 // Start brings the queue's database to this release, makes jobs of the rows that
@@ -65,8 +68,8 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
-	q := &Queue{store: o.Store, log: o.Log, tells: o.Notices != nil, bills: o.Billing != nil}
-	w := &work{store: o.Store, google: o.Google, users: o.Users, log: o.Log, keep: o.Keep, notices: o.Notices, billing: o.Billing}
+	q := &Queue{store: o.Store, keys: o.Keys, log: o.Log, tells: o.Notices != nil, bills: o.Billing != nil}
+	w := &work{store: o.Store, keys: o.Keys, google: o.Google, users: o.Users, log: o.Log, keep: o.Keep, notices: o.Notices, billing: o.Billing}
 	q.client, err = river.NewClient(driver, &river.Config{
 		Logger:  quiet,
 		Workers: q.workers(w),
@@ -92,6 +95,7 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 	}
 	q.cancel = cancel
 	q.work.Go(func() { q.listen(base) })
+	q.work.Go(func() { q.obey(base) })
 	return q, nil
 }
 
@@ -132,6 +136,8 @@ func (q *Queue) workers(w *work) *river.Workers {
 		do: func(ctx context.Context, a billingArgs) error { return w.bill(ctx, a.All) }})
 	river.AddWorker(all, worker[cancelArgs]{limit: limit, longest: time.Hour, failed: failed,
 		do: func(ctx context.Context, a cancelArgs) error { return w.cancel(ctx, a.Receipt, a.What) }})
+	river.AddWorker(all, worker[rewrapArgs]{limit: day, longest: time.Minute, failed: failed,
+		do: func(ctx context.Context, a rewrapArgs) error { return w.rewrap(ctx, a.To) }})
 	return all
 }
 
@@ -204,6 +210,25 @@ func (q *Queue) listen(ctx context.Context) {
 				q.log.Error("no jobs could be made", "err", err)
 			}
 			again = look
+		}
+	}
+}
+
+// obey makes a job of the order for a rotation, which another process may leave
+// at any time: at once after a start, for one that was cut, then every so often.
+func (q *Queue) obey(ctx context.Context) {
+	for {
+		to, err := q.keys.RotationOrdered(ctx)
+		if err == nil && to != "" {
+			_, err = q.client.Insert(ctx, rewrapArgs{to}, nil)
+		}
+		if err != nil && ctx.Err() == nil {
+			q.log.Error("it is not known whether a rotation was ordered", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(order):
 		}
 	}
 }

@@ -86,7 +86,7 @@ func (p *Prober) Test(ctx context.Context, user id.User, box account.Mailbox, to
 	r := newRecord(box.Host, p.floor, told)
 	out := Result{Folders: []Folder{}}
 	err = p.try(ctx, box, r, &out)
-	guessed = r.stage == "login" && mail.ClassOf(err) != mail.Setup
+	guessed = r.stage == "login" && mail.ClassOf(err) != mail.Setup && box.Consent.Provider == "" // nobody guesses tokens
 	out.OK, out.Steps = err == nil, r.steps
 	if err == nil {
 		return out, nil
@@ -142,7 +142,9 @@ func check(box account.Mailbox) (host string, err error) {
 		return "", &mail.Fault{Class: mail.Setup, Code: "security_invalid", Text: "the security of the mailbox is not known", Help: `use "tls" or "starttls"; there is no other way`}
 	case box.Username == "":
 		return "", &mail.Fault{Class: mail.Setup, Code: "username_required", Text: "the mailbox has no user name", Help: "most providers want the whole e-mail address"}
-	case box.Password.Empty():
+	case box.Consent.Provider != "" && box.Consent.Access.Empty():
+		return "", &mail.Fault{Class: mail.Setup, Code: "consent_missing", Text: "access to this mailbox was not given yet", Help: "connect it with the provider's sign-in, in a browser"}
+	case box.Consent.Provider == "" && box.Password.Empty():
 		return "", &mail.Fault{Class: mail.Setup, Code: "password_required", Text: "the mailbox has no password", Help: "enter it"}
 	}
 	return dial.CheckHost(box.Host)

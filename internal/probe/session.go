@@ -8,6 +8,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/source/imap"
 	"github.com/smtp-sync/smtp-sync/internal/source/pop3"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // maxSized is for how many messages the sizes are asked one by one, where the
@@ -17,7 +18,7 @@ const maxSized = 5000
 // tryIMAP logs in and looks into the folders, without changing anything.
 func tryIMAP(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record, out *Result) error {
 	cfg := imap.Config{Host: box.Host, Port: uint16(box.Port), Security: imap.Security(box.Security),
-		Username: box.Username, Password: box.Password, ReadOnly: true, Dial: d}
+		Username: box.Username, Password: box.Password, Token: token(box), ReadOnly: true, Dial: d}
 	for _, f := range box.Folders {
 		cfg.Folders = append(cfg.Folders, f.Name)
 	}
@@ -87,7 +88,7 @@ func add(ctx context.Context, t *imap.Trial) (octets int64, err error) {
 // tryPOP3 logs in and asks for the figures of the maildrop.
 func tryPOP3(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record, out *Result) error {
 	s, err := pop3.New(pop3.Config{Host: box.Host, Port: uint16(box.Port), Security: box.Security,
-		Username: box.Username, Password: box.Password, Dial: d}).Try(ctx, r.begin, r.secured)
+		Username: box.Username, Password: box.Password, Token: token(box), Dial: d}).Try(ctx, r.begin, r.secured)
 	if err != nil {
 		return err
 	}
@@ -104,6 +105,15 @@ func tryPOP3(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record
 	}
 	r.pass()
 	return nil
+}
+
+// token gives the access token of a mailbox that is opened with one. The test
+// renews none: that is for those who keep it.
+func token(box account.Mailbox) func(context.Context, vault.Secret) (vault.Secret, error) {
+	if box.Consent.Provider == "" {
+		return nil
+	}
+	return func(context.Context, vault.Secret) (vault.Secret, error) { return box.Consent.Access, nil }
 }
 
 func known(n int64) *int64 {

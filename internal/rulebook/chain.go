@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 
+	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/rules"
@@ -15,18 +16,18 @@ import (
 
 // Chain makes the rules of a mailbox for a pass; nil if there are none. Rules
 // that were made before, with the same plugin and settings, are used again.
-func (b *Book) Chain(ctx context.Context, user id.User, box id.Mailbox, name string) (*plugins.Chain, error) {
-	if err := b.flush(ctx, user); err != nil {
+func (b *Book) Chain(ctx context.Context, user id.User, box account.Mailbox) (*plugins.Chain, error) {
+	if err := b.settle(ctx, user); err != nil {
 		return nil, err
 	}
 	all, err := b.store.Rules(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	c := &plugins.Chain{User: user.String(), Mailbox: field.Mailbox{Name: name}}
+	c := &plugins.Chain{User: user.String(), Mailbox: said(box)}
 	var ids []id.Rule
 	for _, r := range all {
-		if !r.For(box) {
+		if !r.For(box.ID) {
 			continue
 		}
 		rule, err := b.rule(ctx, user, r)
@@ -54,28 +55,24 @@ func (b *Book) Chain(ctx context.Context, user id.User, box id.Mailbox, name str
 	return c, nil
 }
 
+// said is what rules see of a mailbox.
+func said(box account.Mailbox) field.Mailbox {
+	return field.Mailbox{Name: box.Name, Authserv: box.Authserv}
+}
+
 // rule makes a rule, or finds it. Its error is a *plugins.Fault, or that of the
 // store.
 func (b *Book) rule(ctx context.Context, user id.User, r rules.Rule) (*plugins.Rule, error) {
 	sum := sha256.Sum256([]byte(r.Plugin + "\x00" + string(r.Config)))
 	key := string(sum[:])
-	b.mu.Lock()
-	made := b.made[user][key]
-	b.mu.Unlock()
-	if made != nil {
+	if made := b.kept(user, key); made != nil {
 		return made, nil
 	}
 	made, err := b.make(ctx, user, r.Plugin, r.Config)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		b.keep(user, key, made)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.made[user] == nil {
-		b.made[user] = map[string]*plugins.Rule{}
-	}
-	b.made[user][key] = made
-	return made, nil
+	return made, err
 }
 
 // make makes a rule. What is wrong with the plugin or the settings is a

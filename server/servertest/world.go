@@ -16,6 +16,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/rulebook"
 	"github.com/smtp-sync/smtp-sync/internal/rules"
@@ -34,6 +35,7 @@ type World struct {
 	Books    Books
 	Engine   Engine
 	Google   Google
+	Sources  *oauth.Clients // of mailboxes; none at first
 	Rules    rules.Memory
 	Billing  Billing
 	Notices  Notices
@@ -58,7 +60,7 @@ type World struct {
 
 // New makes a world in which nothing is.
 func New() *World {
-	w := &World{Ready: true, Tried: probe.Result{OK: true, Steps: []probe.Step{{Name: "dns", OK: true}}, Folders: []probe.Folder{}}}
+	w := &World{Ready: true, Sources: &oauth.Clients{}, Tried: probe.Result{OK: true, Steps: []probe.Step{{Name: "dns", OK: true}}, Folders: []probe.Folder{}}}
 	w.Accounts.sessions, w.Accounts.engine = &w.Sessions, &w.Engine
 	w.Books.accounts = &w.Accounts
 	w.Engine.world = w
@@ -70,7 +72,7 @@ func (w *World) Options() server.Options {
 	return server.Options{
 		PublicURL: "https://mail.example.org", Key: vault.NewSecret(bytes.Repeat([]byte("k"), 32)),
 		Sessions: &w.Sessions, Accounts: &w.Accounts, Books: &w.Books, Rules: rulebook.New(&w.Rules, host(), true), Asker: w, Usage: w.usage, Schedules: &w.Engine, Engine: &w.Engine,
-		Finder: w, Prober: w, Google: &w.Google, Deliveries: deliver, Hosts: hosts{},
+		Finder: w, Prober: w, Google: &w.Google, Sources: w.Sources, Deliveries: deliver, Hosts: hosts{},
 		Billing: &w.Billing, Notices: &w.Notices, MailEvents: w.Notices.Take,
 		Ready: func() bool { return w.Ready }, SignUp: account.SignUp{Rule: "open"}, BytesPerDay: 500_000_000,
 		Log: telemetry.New(&w.log, telemetry.Options{Level: "debug", Format: "json"}), Heartbeat: 15 * time.Second,

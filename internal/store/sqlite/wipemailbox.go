@@ -25,7 +25,7 @@ func (s *Store) WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (
 			c, err := u.q.CountMailboxRows(ctx, n)
 			w.Rows = map[string]int64{"mailboxes": c.Mailboxes, "schedule": c.Schedule, "entries": c.Entries,
 				"totals": c.Totals, "claims": c.Claims, "audit": c.Audit, "rule_mailboxes": c.RuleMailboxes,
-				"incidents": c.Incidents, "notice_mailboxes": c.NoticeMailboxes}
+				"consents": c.Consents, "incidents": c.Incidents, "notice_mailboxes": c.NoticeMailboxes}
 			return err
 		})
 	})
@@ -90,7 +90,7 @@ func (u *userDB) wipeRows(w *wipe) error {
 	}{
 		{"claims", u.q.WipeClaims}, {"entries", u.q.WipeEntries}, {"audit", u.q.WipeAudit}, {"schedule", u.q.WipeSchedule},
 		{"totals", u.q.WipeTotals}, {"rule_mailboxes", u.q.WipeRuleMailboxes},
-		{"incidents", u.q.WipeIncidents}, {"notice_mailboxes", u.q.WipeNoticeMailboxes}, {"mailboxes", u.q.WipeMailbox},
+		{"consents", u.q.WipeConsents}, {"incidents", u.q.WipeIncidents}, {"notice_mailboxes", u.q.WipeNoticeMailboxes}, {"mailboxes", u.q.WipeMailbox},
 	} {
 		gone, err := step.wipe(context.Background(), n)
 		if err != nil {

@@ -38,6 +38,7 @@ SELECT
     (SELECT count(*) FROM claims WHERE claims.mailbox = ?1) AS claims,
     (SELECT count(*) FROM audit WHERE audit.mailbox = ?1) AS audit,
     (SELECT count(*) FROM rule_mailboxes WHERE rule_mailboxes.mailbox = ?1) AS rule_mailboxes,
+    (SELECT count(*) FROM consents WHERE consents.mailbox = ?1) AS consents,
     (SELECT count(*) FROM incidents WHERE incidents.mailbox = ?1) AS incidents,
     (SELECT count(*) FROM notice_mailboxes WHERE notice_mailboxes.mailbox = ?1) AS notice_mailboxes
 `
@@ -50,6 +51,7 @@ type CountMailboxRowsRow struct {
 	Claims          int64
 	Audit           int64
 	RuleMailboxes   int64
+	Consents        int64
 	Incidents       int64
 	NoticeMailboxes int64
 }
@@ -65,6 +67,7 @@ func (q *Queries) CountMailboxRows(ctx context.Context, n int64) (CountMailboxRo
 		&i.Claims,
 		&i.Audit,
 		&i.RuleMailboxes,
+		&i.Consents,
 		&i.Incidents,
 		&i.NoticeMailboxes,
 	)
@@ -86,6 +89,7 @@ SELECT
     (SELECT count(*) FROM modules) AS modules,
     (SELECT count(*) FROM rules) AS rules,
     (SELECT count(*) FROM rule_mailboxes) AS rule_mailboxes,
+    (SELECT count(*) FROM consents) AS consents,
     (SELECT count(*) FROM told) AS told,
     (SELECT count(*) FROM incidents) AS incidents,
     (SELECT count(*) FROM notices) AS notices,
@@ -107,6 +111,7 @@ type CountRowsRow struct {
 	Modules         int64
 	Rules           int64
 	RuleMailboxes   int64
+	Consents        int64
 	Told            int64
 	Incidents       int64
 	Notices         int64
@@ -131,6 +136,7 @@ func (q *Queries) CountRows(ctx context.Context) (CountRowsRow, error) {
 		&i.Modules,
 		&i.Rules,
 		&i.RuleMailboxes,
+		&i.Consents,
 		&i.Told,
 		&i.Incidents,
 		&i.Notices,

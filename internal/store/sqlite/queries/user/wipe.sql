@@ -45,6 +45,7 @@ SELECT
     (SELECT count(*) FROM claims WHERE claims.mailbox = sqlc.arg(n)) AS claims,
     (SELECT count(*) FROM audit WHERE audit.mailbox = sqlc.arg(n)) AS audit,
     (SELECT count(*) FROM rule_mailboxes WHERE rule_mailboxes.mailbox = sqlc.arg(n)) AS rule_mailboxes,
+    (SELECT count(*) FROM consents WHERE consents.mailbox = sqlc.arg(n)) AS consents,
     (SELECT count(*) FROM incidents WHERE incidents.mailbox = sqlc.arg(n)) AS incidents,
     (SELECT count(*) FROM notice_mailboxes WHERE notice_mailboxes.mailbox = sqlc.arg(n)) AS notice_mailboxes;
 
@@ -69,6 +70,7 @@ SELECT
     (SELECT count(*) FROM modules) AS modules,
     (SELECT count(*) FROM rules) AS rules,
     (SELECT count(*) FROM rule_mailboxes) AS rule_mailboxes,
+    (SELECT count(*) FROM consents) AS consents,
     (SELECT count(*) FROM told) AS told,
     (SELECT count(*) FROM incidents) AS incidents,
     (SELECT count(*) FROM notices) AS notices,
