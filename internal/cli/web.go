@@ -26,13 +26,13 @@ func (p *parts) web(engine *actors.Engine, ready func() bool) (*server.Service, 
 	finds.Policy, finds.Roots = dial.Policy{Allow: p.cfg.SourceAllowCIDRs, Ports: p.cfg.SourcePorts}, p.roots
 	site, err := server.NewService(server.Options{
 		PublicURL: p.cfg.PublicURL, Key: p.store.Key("server"),
-		Sessions: p.store, Accounts: p.store, Books: books{p.store}, Rules: p.rules, Schedules: p.store, Engine: engine,
+		Sessions: p.store, Accounts: accountBooks{p.store, p}, Books: books{p.store}, Rules: p.rules, Schedules: p.store, Engine: engine,
 		Asker: asker{why.Asker{Store: p.store, Retention: p.cfg.AuditRetention}}, Usage: p.project.BytesToday,
 		Finder: discover.New(p.out, finds), Prober: prober{probe.New(p.out, p.guesses), p.tokens}, Hosts: p.out,
 		Google:     signIn{p.oauth.Visits(p.store.Key("visits"), p.personOf), p.oauth},
 		Sources:    p.clients,
-		Deliveries: p.deliveries(),
-		Ready:      ready, SignUp: account.SignUp{Rule: cmp.Or(p.cfg.Signup, "first"), Emails: p.cfg.SignupEmails},
+		Deliveries: p.deliveries(), Notices: notices{p.office, p}, MailEvents: p.mailEvents(), Billing: p.sells(),
+		Ready: ready, SignUp: account.SignUp{Rule: cmp.Or(p.cfg.Signup, "first"), Emails: p.cfg.SignupEmails},
 		BytesPerDay: int64(p.cfg.BytesPerUserDay), KeyHistory: p.keys.place.History, TrustedProxies: p.cfg.TrustedProxies, OriginSecret: p.cfg.OriginSecret,
 		PrivacyURL: p.cfg.PrivacyURL, TermsURL: p.cfg.TermsURL, Log: p.log, Waiting: p.waiting,
 	})

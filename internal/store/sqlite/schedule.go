@@ -114,15 +114,20 @@ func (s *Store) Save(ctx context.Context, user id.User, box id.Mailbox, st sched
 	if err != nil {
 		return err
 	}
+	watch := notable(is, st)
 	steps := []func(context.Context) error{
 		func(ctx context.Context) error { return s.saveState(ctx, user, box, st) },
-		func(ctx context.Context) error { return s.reschedule(ctx, user, box, next) },
+		func(ctx context.Context) error { return s.reschedule(ctx, user, box, next, watch) },
 	}
 	switch {
 	case next == is:
 		steps = steps[:1]
 	case wakes(next) < wakes(is):
 		steps[0], steps[1] = steps[1], steps[0]
+		if watch { // only then is there something to see
+			watch = false
+			steps = append(steps, func(ctx context.Context) error { return s.Watch(ctx, user) })
+		}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -149,6 +154,12 @@ func wakes(w wheelRow) int64 {
 		return math.MaxInt64
 	}
 	return math.MinInt64
+}
+
+// notable reports a change of which the user may have to be told: it fails, or
+// does so no longer.
+func notable(is wheelRow, st schedule.State) bool {
+	return st.Failures > 0 || schedule.Phase(is.Phase) != st.Phase
 }
 
 func (s *Store) saveState(ctx context.Context, user id.User, box id.Mailbox, st schedule.State) error {
