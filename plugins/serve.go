@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -23,6 +24,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
 		return err
 	}
 	s := &server{host: h, out: out, rules: map[snapshotKey]*Rule{}}
+	h.room, h.gone = cmp.Or(o.Modules, maxModules), s.forget
 	return s.serve(ctx, in)
 }
 
@@ -77,7 +79,7 @@ func (s *server) do(ctx context.Context, q *request, octets []byte) (r reply) {
 	case opRun:
 		rule := s.get(q.key())
 		if rule == nil {
-			return reply{Class: unknown}
+			return reply{Class: Forgotten}
 		}
 		h, ref := q.header(octets)
 		out, err := rule.Run(ctx, field.Of(h, ref, &field.Mailbox{Name: q.Mailbox, Authserv: q.Authserv}))
@@ -93,12 +95,17 @@ func (s *server) do(ctx context.Context, q *request, octets []byte) (r reply) {
 			rule.Forget()
 		}
 	case opForget:
-		s.mu.Lock()
-		maps.DeleteFunc(s.rules, func(key snapshotKey, _ *Rule) bool { return key.plugin == q.Plugin })
-		s.mu.Unlock()
+		s.forget(q.Plugin)
 		return failure(s.host.Forget(ctx, q.Plugin))
 	}
 	return reply{}
+}
+
+// forget drops the rules of a plugin.
+func (s *server) forget(plugin Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.rules, func(key snapshotKey, _ *Rule) bool { return key.plugin == plugin })
 }
 
 func (s *server) rule(ctx context.Context, q *request, settings []byte) reply {
@@ -106,7 +113,7 @@ func (s *server) rule(ctx context.Context, q *request, settings []byte) reply {
 	l := s.host.plugins[q.Plugin]
 	s.host.mu.Unlock()
 	if l == nil || l.plugin == nil {
-		return reply{Class: unknown}
+		return reply{Class: Forgotten}
 	}
 	rule, err := l.plugin.Rule(ctx, settings)
 	if err == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 	"github.com/smtp-sync/smtp-sync/server/api"
+	"github.com/smtp-sync/smtp-sync/server/text"
 )
 
 // A mailbox is added in three pages under one address: the mail address, the
@@ -122,7 +123,7 @@ func readDraft(v url.Values) *draft {
 	d := &draft{Address: strings.TrimSpace(v.Get("address")), Way: v.Get("way"), Protocol: v.Get("protocol"), Host: strings.TrimSpace(v.Get("host")),
 		Port: strings.TrimSpace(v.Get("port")), Security: v.Get("security"), Username: v.Get("username"), Typed: vault.NewSecret(v.Get("password")),
 		Kept: v.Get("kept"), Provider: v.Get("provider"), Tested: v.Get("tested"), Name: v.Get("name"), Label: v.Get("label"), Archive: v.Get("archive") != "",
-		NewestFirst: v.Get("newest_first") != "", AfterImport: v.Get("after_import"), History: v.Get("history"), Since: v.Get("since"), PollEvery: v.Get("poll_every"), Authserv: v.Get("authserv")}
+		NewestFirst: v.Get("newest_first") != "", AfterImport: readAfter(v), History: v.Get("history"), Since: v.Get("since"), PollEvery: v.Get("poll_every"), Authserv: v.Get("authserv")}
 	for _, s := range v["ways"] {
 		if w, ok := readWay(s); ok && len(d.Ways) < mostWays {
 			d.Ways = append(d.Ways, w)
@@ -133,6 +134,42 @@ func readDraft(v url.Values) *draft {
 	}
 	d.Folders = readFolders(v)
 	return d
+}
+
+// readAfter reads what is to happen to the original: days and folder are fields
+// of their own.
+func readAfter(v url.Values) string {
+	switch is := v.Get("after_import"); is {
+	case "delete_after":
+		return is + ":" + strings.TrimSpace(v.Get("after_days")) + "d"
+	case "move":
+		return is + ":" + strings.TrimSpace(v.Get("after_folder"))
+	default:
+		return is
+	}
+}
+
+// After is how the page shows that: what is chosen, with its days or folder.
+func (d *draft) After() (a struct{ Do, Days, Folder string }) {
+	do, value, _ := strings.Cut(d.AfterImport, ":")
+	switch a.Do = do; do {
+	case "delete_after":
+		a.Days = strings.TrimSuffix(value, "d")
+	case "move":
+		a.Folder = value
+	}
+	return a
+}
+
+// afterWords says what happens to the originals of a mailbox.
+func afterWords(after string) string {
+	switch a, err := account.ParseAfter(after); {
+	case err == nil && a.Days > 0:
+		return text.T("after.later", "days", strconv.Itoa(a.Days))
+	case err == nil && a.Do == "move":
+		return text.T("after.move", "folder", a.Folder)
+	}
+	return text.Word("after", after)
 }
 
 // readFolders reads the rows: the folders' names in order, the numbers of the

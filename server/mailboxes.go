@@ -267,5 +267,5 @@ func (s *Service) deleteMailbox(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(fiber.StatusOK, api.Wiped{Receipt: receipt(r)})
+	return c.answer(fiber.StatusOK, api.Wiped{Receipt: s.receipt(r)})
 }

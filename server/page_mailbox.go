@@ -117,7 +117,7 @@ func chosen(m api.Mailbox, provider string) []fact {
 		history = text.T("setting.since", "date", m.Since.Format(time.DateOnly))
 	}
 	return append(facts, fact{text.T("setting.label"), label}, fact{text.T("setting.place"), place}, fact{text.T("setting.history"), history},
-		fact{text.T("setting.after"), text.Word("after", m.AfterImport)}, fact{text.T("setting.every"), every})
+		fact{text.T("setting.after"), afterWords(m.AfterImport)}, fact{text.T("setting.every"), every})
 }
 
 // charts draws the figures of a window.

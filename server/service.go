@@ -46,7 +46,8 @@ type Options struct {
 	Ready func() bool // whether the process can do its work
 
 	SignUp         account.SignUp
-	BytesPerDay    int64 // of a user; 0: no limit
+	BytesPerDay    int64         // of a user; 0: no limit
+	KeyHistory     time.Duration // how long a destroyed key can be brought back; 0: it cannot
 	TrustedProxies []netip.Prefix
 	OriginSecret   vault.Secret // empty: none is asked for
 	PrivacyURL     string       // of the operator; may be ""

@@ -63,6 +63,10 @@ func (s *Service) mailboxRoutes() []*route {
 			answers: []openapi.Answer{answer[api.Trial](200, "What each step found. Whether it worked is in ok.")}, do: reading(s.testMailbox)},
 		{method: "POST", path: v1 + "/mailboxes", id: "createMailbox", tag: "mailboxes", summary: "Add a mailbox", access: personal, scope: write, rate: writes,
 			answers: []openapi.Answer{answer[api.Mailbox](201, "The mailbox. Nothing has been connected to yet.", "Location", etag)}, do: reading(s.createMailbox), replay: s.replayMailbox},
+		{method: "POST", path: v1 + "/mailboxes/import", id: "importMailboxes", tag: "mailboxes", summary: "Bring mailboxes of another program", access: personal, scope: write, rate: probes,
+			doc: "The configuration of fetchmail, getmail, mbsync, InboxBridge or Turbogmailify, sync jobs of mailcow, or a table (CSV). " +
+				"Each is made or refused by itself, nothing is connected to, and doing it again makes nothing twice.",
+			answers: []openapi.Answer{answer[api.MailboxesImported](200, "What became of each line.")}, do: reading(s.importMailboxes)},
 		{method: "GET", path: v1 + "/mailboxes", id: "listMailboxes", tag: "mailboxes", summary: "My mailboxes", access: personal, scope: read, rate: reads,
 			params: paging(), answers: []openapi.Answer{answer[api.Mailboxes](200, "A page, in the order of their making.")}, do: plain(s.listMailboxes)},
 		{method: "GET", path: one, id: "getMailbox", tag: "mailboxes", summary: "One mailbox", access: personal, scope: read, rate: reads,

@@ -145,6 +145,7 @@ type HeldModule struct {
 type Remembered struct {
 	Key      string `json:"key"`
 	Status   string `json:"status"`
+	Day      string `json:"day"`    // since when it has this status
 	Absent   bool   `json:"absent"` // from the last listing
 	Wanted   bool   `json:"wanted"` // by its user, whatever a rule says
 	Attempts int    `json:"attempts"`

@@ -24,6 +24,7 @@ type commands struct {
 	Demo         demoCmd         `cmd:"" help:"The whole service on this machine, nothing to configure: sample mail servers, a Gmail double, a sign-in page."`
 	Doctor       doctorCmd       `cmd:"" help:"Check configuration, database, key, Google and clock, one line each."`
 	Keys         keysCmd         `cmd:"" help:"Master keys."`
+	Migrate      migrateCmd      `cmd:"" help:"Bring a Postgres database to this release; a SQLite store needs no command."`
 	Plugin       pluginCmd       `cmd:"" help:"For authors of rules: new, pack, check, test, bench."`
 	PluginWorker pluginWorkerCmd `cmd:"" hidden:"" help:"Runs uploaded rules for serve, which starts it."`
 	Healthcheck  healthcheckCmd  `cmd:"" help:"Exit 0 if the service on this machine is ready, for container health checks."`

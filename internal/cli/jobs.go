@@ -11,7 +11,6 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/jobs"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/oauth/risc"
-	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
@@ -22,7 +21,9 @@ func (p *parts) startJobs(ctx context.Context, engine *actors.Engine) (*jobs.Que
 	if err != nil {
 		return nil, err
 	}
-	return jobs.Start(ctx, jobs.Options{DB: db, Store: p.store, Google: google{p.oauth}, Users: ending{p.store, engine}, Log: p.log, Keep: p.cfg.AuditRetention})
+	return jobs.Start(ctx, jobs.Options{
+		DB: db, Store: p.store, Keys: p.keys, Google: google{p.oauth}, Users: ending{p.store, engine}, Log: p.log, Keep: p.cfg.AuditRetention,
+	})
 }
 
 // deliveries takes Google's security events into the store (server.Deliveries).
@@ -45,7 +46,7 @@ func (g google) Check(ctx context.Context, refresh vault.Secret) error {
 
 // ending ends what works for a user, then destroys (jobs.Users).
 type ending struct {
-	store  *sqlite.Store
+	store  store
 	engine *actors.Engine
 }
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -60,9 +59,10 @@ type parts struct {
 	finds   discover.Options // the demo's world; zero: the real one
 	waiting *server.Waiting  // the demo's mailbox to be added; nil: none
 
-	store  *sqlite.Store
+	keys   *keystore
+	store  store // nil until it is open
 	userID id.User
-	owner  *sqlite.Owner // with exclusive: the epoch under which we write
+	owner  owner // with exclusive: the epoch under which we write
 }
 
 // access to the data directory.
@@ -103,7 +103,7 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 		return nil, err
 	}
 	p.transport = gmail.NewTransport(p.roots)
-	if err := p.openStore(a.ctx, mode); err != nil {
+	if err := p.openStore(a, mode); err != nil {
 		return nil, err
 	}
 	p.oauth, err = oauth.New(oauth.Options{
@@ -135,28 +135,20 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 }
 
 // openStore opens data directory and keys.
-func (p *parts) openStore(ctx context.Context, mode access) error {
+func (p *parts) openStore(a *app, mode access) error {
 	dir, err := p.cfg.Store()
 	if err != nil {
 		return err
 	}
-	masters := p.cfg.MasterKey
-	if masters == nil {
-		if masters, err = vault.LoadOrCreateFile(filepath.Join(dir, "master.key")); err != nil {
-			return err
-		}
-	}
-	keyDir, err := p.cfg.Keystore()
-	if err != nil {
+	if p.keys, err = a.openKeys(a.ctx, p.cfg, true); err != nil {
 		return err
 	}
-	shelf, err := vault.OpenDir(keyDir)
-	if err != nil {
-		return err
-	}
-	p.store, err = sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{
+	s, err := sqlite.Open(a.ctx, dir, p.keys.Store, sqlite.Options{
 		Exclusive: bool(mode), Observe: p.metrics.StoreCommit, Written: p.written,
 	})
+	if err == nil {
+		p.store = embedded{s}
+	}
 	return err
 }
 
@@ -188,6 +180,9 @@ func (p *parts) close() {
 		if err := p.store.Close(); err != nil {
 			p.log.Error("store not closed", "err", err)
 		}
+	}
+	if p.keys != nil {
+		p.keys.close()
 	}
 	if p.transport != nil {
 		p.transport.CloseIdleConnections()
@@ -301,15 +296,16 @@ func (p *parts) told(ctx context.Context, box id.Mailbox, err error) {
 
 // passOf gives what the settings of a mailbox say about a pass.
 func passOf(m account.Mailbox) bridge.Pass {
+	a := after(m)
 	pass := bridge.Pass{
-		Folders: folderNames(m), AfterImport: bridge.Disposal(m.AfterImport), Archive: m.Archive,
+		Folders: folderNames(m), AfterImport: bridge.Disposal(a.Do), KeepDays: a.Days, MoveTo: a.Folder, Archive: m.Archive,
 		Since: since(m), Newest: m.NewestFirst, Connections: 1,
 		Stamp: []byte(m.Host + "\x00" + m.Username),
 	}
 	if m.Label != "" {
 		pass.Labels = []string{m.Label}
 	}
-	pass.FolderLabels = folderLabels(m)
+	pass.Arrivals = arrivals(m)
 	if m.Protocol == "imap" {
 		pass.Connections = 2
 	}

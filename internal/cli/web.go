@@ -13,7 +13,6 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
-	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 	"github.com/smtp-sync/smtp-sync/internal/why"
 	"github.com/smtp-sync/smtp-sync/server"
@@ -33,7 +32,7 @@ func (p *parts) web(engine *actors.Engine, ready func() bool) (*server.Service, 
 		Sources:    p.clients,
 		Deliveries: p.deliveries(),
 		Ready:      ready, SignUp: account.SignUp{Rule: cmp.Or(p.cfg.Signup, "first"), Emails: p.cfg.SignupEmails},
-		BytesPerDay: int64(p.cfg.BytesPerUserDay), TrustedProxies: p.cfg.TrustedProxies, OriginSecret: p.cfg.OriginSecret,
+		BytesPerDay: int64(p.cfg.BytesPerUserDay), KeyHistory: p.keys.place.History, TrustedProxies: p.cfg.TrustedProxies, OriginSecret: p.cfg.OriginSecret,
 		PrivacyURL: p.cfg.PrivacyURL, TermsURL: p.cfg.TermsURL, Log: p.log, Waiting: p.waiting,
 	})
 	if err == nil {
@@ -81,7 +80,7 @@ func (p prober) Test(ctx context.Context, user id.User, box account.Mailbox, tol
 }
 
 // books is the log, with its figures under the names that pages have for them.
-type books struct{ *sqlite.Store }
+type books struct{ store }
 
 func (b books) Tallies(ctx context.Context, user id.User) (map[id.Mailbox]audit.Tally, error) {
 	return b.Standing(ctx, user)

@@ -25,6 +25,7 @@ type Config struct {
 	DatabaseURL      vault.Secret      `env:"DATABASE_URL" default:"sqlite://./data" secret:"yes" check:"database" doc:"A directory (one database per user and one for the system), or postgres://…"`
 	DatabaseAdminURL vault.Secret      `env:"DATABASE_ADMIN_URL" secret:"yes" check:"postgres" doc:"Postgres owner role for migrate; the service role must not own tables nor bypass row security."`
 	KeystoreURL      vault.Secret      `env:"KEYSTORE_URL" shown:"<data>/keys on SQLite, inside the database on Postgres" secret:"yes" check:"keystore" doc:"Where wrapped user keys and mailbox salts live: a directory (file://…, one node) or a second Postgres. Outside the store's own history a wipe is immediate in every backup of it."`
+	KeystoreHistory  time.Duration     `env:"KEYSTORE_HISTORY" shown:"30d on the store's own Postgres server, else 0" max:"3650d" doc:"How long a destroyed key can be brought back where the keys live: history window, snapshots, backups. Receipts of wipes name the day; it changes nothing else."`
 	MasterKey        *vault.MasterKeys `env:"MASTER_KEY" shown:"on SQLite made at the first start, mode 0600" secret:"yes" doc:"32 bytes in base64; a comma-separated list, without spaces, has the newest first. Required on Postgres."`
 
 	GoogleClientID           string       `env:"GOOGLE_CLIENT_ID" doc:"OAuth client; required by serve, sync and login, except with a service-account file."`

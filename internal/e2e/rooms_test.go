@@ -26,6 +26,7 @@ var rooms = []struct {
 	{"adding a mailbox", (*gallery).wizard},
 	{"mailboxes in every state", (*gallery).mailboxes},
 	{"the audit and why", (*gallery).audit},
+	{"those of another program", (*gallery).bring},
 	{"rules", (*gallery).rules},
 	{"settings and everything held", (*gallery).settings},
 	{"deletions", (*gallery).deletions},
@@ -230,6 +231,20 @@ func (g *gallery) rules() {
 	g.follow("Save")
 	g.open("/rules")
 	g.look("rules")
+}
+
+func (g *gallery) bring() {
+	g.enters("ida")
+	g.allow(accounts.Active, gmailtest.ScopeInsert)
+	g.open("/mailboxes/import")
+	g.look("import")
+	g.follow("See what is in it")
+	g.look("import.wrong")
+	g.fill("The file", "poll mail.example proto imap user ann pass x ssl keep\npoll 10.0.0.1 proto imap user bob\npoll")
+	g.follow("See what is in it")
+	g.look("import.ready")
+	g.follow("Make these 2")
+	g.look("import.made")
 }
 
 func (g *gallery) settings() {

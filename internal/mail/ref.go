@@ -18,6 +18,7 @@ type Ref struct {
 	Size     int64     // octets as announced: a hint, never a length
 	Date     time.Time // INTERNALDATE; zero on POP3
 	Seen     bool      // IMAP \Seen
+	Flagged  bool      // IMAP \Flagged
 	Deleted  bool      // IMAP \Deleted: flagged, and not expunged; by its owner, or by us before a crash
 }
 

@@ -17,7 +17,7 @@ import (
 // Chain makes the rules of a mailbox for a pass; nil if there are none. Rules
 // that were made before, with the same plugin and settings, are used again.
 func (b *Book) Chain(ctx context.Context, user id.User, box account.Mailbox) (*plugins.Chain, error) {
-	if err := b.flush(ctx, user); err != nil {
+	if err := b.settle(ctx, user); err != nil {
 		return nil, err
 	}
 	all, err := b.store.Rules(ctx, user)
@@ -65,23 +65,14 @@ func said(box account.Mailbox) field.Mailbox {
 func (b *Book) rule(ctx context.Context, user id.User, r rules.Rule) (*plugins.Rule, error) {
 	sum := sha256.Sum256([]byte(r.Plugin + "\x00" + string(r.Config)))
 	key := string(sum[:])
-	b.mu.Lock()
-	made := b.made[user][key]
-	b.mu.Unlock()
-	if made != nil {
+	if made := b.kept(user, key); made != nil {
 		return made, nil
 	}
 	made, err := b.make(ctx, user, r.Plugin, r.Config)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		b.keep(user, key, made)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.made[user] == nil {
-		b.made[user] = map[string]*plugins.Rule{}
-	}
-	b.made[user][key] = made
-	return made, nil
+	return made, err
 }
 
 // make makes a rule. What is wrong with the plugin or the settings is a

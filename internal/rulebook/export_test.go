@@ -6,5 +6,9 @@ import "github.com/smtp-sync/smtp-sync/internal/id"
 func (b *Book) Held(user id.User) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.made[user]) + len(b.counts[user])
+	n := len(b.counts[user])
+	if m := b.made[user]; m != nil {
+		n += len(m.rules)
+	}
+	return n
 }

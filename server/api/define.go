@@ -165,9 +165,12 @@ func (f *faults) define(n MailboxNew, hosts Hosts) account.Mailbox {
 	if m.AfterImport == "" {
 		m.AfterImport = "leave"
 	}
-	f.oneOf("after_import", m.AfterImport, "leave", "delete", "seen")
-	if m.AfterImport == "seen" && n.Protocol == "pop3" {
-		f.add("after_import", "needs_imap", "POP3 does not know which mail is seen", "choose leave or delete")
+	after, err := account.ParseAfter(m.AfterImport)
+	if err == nil {
+		err = after.Fits(n.Protocol, m.Folders)
+	}
+	if err != nil {
+		f.fault("after_import", err)
 	}
 	m.Since = f.history(n.History, n.Since)
 	m.Authserv = f.authserv(n.Authserv)

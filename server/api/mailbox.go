@@ -2,10 +2,12 @@ package api
 
 import "time"
 
-// Folder is an IMAP folder, and the label for what is in it.
+// Folder is an IMAP folder, and where what is in it arrives.
 type Folder struct {
-	Name  string `json:"name"`
-	Label string `json:"label,omitempty"`
+	Name    string `json:"name"`
+	Label   string `json:"label,omitempty"`
+	Archive bool   `json:"archive,omitempty" doc:"Not into the inbox."`
+	Spam    bool   `json:"spam,omitempty" doc:"To Gmail's spam."`
 }
 
 // Definition is what leads to a mailbox, and what is done with its mail.
@@ -21,7 +23,7 @@ type Definition struct {
 	Folders     []Folder  `json:"folders,omitempty" doc:"IMAP; left out: INBOX."`
 	Label       string    `json:"label,omitempty" doc:"For all mail of this mailbox."`
 	Archive     bool      `json:"archive,omitempty" doc:"Into the archive and not into the inbox."`
-	AfterImport string    `json:"after_import,omitempty" enum:"leave,delete,seen" doc:"What happens at the source; left out: leave."`
+	AfterImport string    `json:"after_import,omitempty" doc:"What happens to the original once a message is in Gmail: leave, seen, delete, delete_after:30d (so many days after the import), move:Folder; left out: leave."`
 	NewestFirst bool      `json:"newest_first,omitempty" doc:"The history's newest mail comes first."`
 	PollEvery   *Duration `json:"poll_every,omitempty" doc:"From 60s to 24h; left out: as often as is worth it."`
 	Authserv    []string  `json:"authserv,omitempty" doc:"Names under which your provider writes Authentication-Results; rules believe no others."`
@@ -54,7 +56,7 @@ type MailboxPatch struct {
 	Folders     *[]Folder `json:"folders,omitempty"`
 	Label       *string   `json:"label,omitempty"`
 	Archive     *bool     `json:"archive,omitempty"`
-	AfterImport *string   `json:"after_import,omitempty" enum:"leave,delete,seen"`
+	AfterImport *string   `json:"after_import,omitempty" doc:"leave, seen, delete, delete_after:30d, move:Folder"`
 	History     *string   `json:"history,omitempty" enum:"all,new,since"`
 	Since       *string   `json:"since,omitempty"`
 	NewestFirst *bool     `json:"newest_first,omitempty"`

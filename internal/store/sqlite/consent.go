@@ -73,7 +73,7 @@ func (u *userDB) consent(ctx context.Context, box id.Mailbox) (c account.Consent
 		if len(part.sealed) == 0 {
 			continue
 		}
-		if *part.open, err = k.sealer.Open(u.place("consents", part.column, box[:]), part.sealed); err != nil {
+		if *part.open, err = k.Sealer.Open(u.place("consents", part.column, box[:]), part.sealed); err != nil {
 			return account.Consent{}, err
 		}
 	}
@@ -88,10 +88,10 @@ func (u *userDB) consentRow(ctx context.Context, box id.Mailbox, c account.Conse
 		return r, err
 	}
 	if !c.Refresh.Empty() {
-		r.Refresh = k.sealer.Seal(u.place("consents", "refresh", box[:]), c.Refresh)
+		r.Refresh = k.Sealer.Seal(u.place("consents", "refresh", box[:]), c.Refresh)
 	}
 	if !c.Access.Empty() {
-		r.Access = k.sealer.Seal(u.place("consents", "access", box[:]), c.Access)
+		r.Access = k.Sealer.Seal(u.place("consents", "access", box[:]), c.Access)
 	}
 	return r, nil
 }

@@ -79,6 +79,7 @@ func heldState(st schedule.State) map[string]any {
 		"phase": st.Phase.String(), "until": st.Until, "reason": st.Reason, "failures": st.Failures, "failing_since": st.First,
 		"interval": st.Interval.String(), "server_asks_for": st.Floor.String(), "last_sync_at": st.LastSync,
 		"listing_digest": hex.EncodeToString(st.Digest[:]), "backlog": st.Backlog,
+		"source_undone": st.Undone, "source_asked_at": st.Asked,
 	}
 }
 
@@ -173,7 +174,7 @@ func (s *Store) Remembered(ctx context.Context, user id.User, box id.Mailbox) it
 				return
 			}
 			for _, r := range rows {
-				e := account.Remembered{Key: hex.EncodeToString(r.Pair), Status: string(ledger.State(r.State).Status()), Absent: r.Absent != 0}
+				e := account.Remembered{Key: hex.EncodeToString(r.Pair), Status: string(ledger.State(r.State).Status()), Absent: r.Absent != 0, Day: ledger.Day(r.Day).String()}
 				e.Attempts, e.Wanted = tries(r.Attempts)
 				if last = r.Pair; !yield(e, nil) {
 					return

@@ -30,7 +30,7 @@ func (l *Ledger) Entries(ctx context.Context) (out []ledger.Entry, err error) {
 		rows, err := u.q.Entries(ctx, l.n)
 		out = make([]ledger.Entry, len(rows))
 		for i, r := range rows {
-			out[i] = ledger.Entry{Key: key(r.Pair), State: ledger.State(r.State), Absent: r.Absent != 0}
+			out[i] = ledger.Entry{Key: key(r.Pair), State: ledger.State(r.State), Absent: r.Absent != 0, Day: ledger.Day(r.Day)}
 			out[i].Attempts, out[i].Wanted = tries(r.Attempts)
 		}
 		return err
@@ -59,7 +59,7 @@ func (l *Ledger) Claims(ctx context.Context) (out []ledger.Claim, err error) {
 			c.Attempts, _ = tries(r.Attempts)
 			c.Checkpoint.Offset = r.CheckpointOffset
 			copy(c.Checkpoint.Sum[:], r.CheckpointSum)
-			if c.Session, err = k.sealer.Open(l.sessionPlace(r.Pair), r.Session); err != nil {
+			if c.Session, err = k.Sealer.Open(l.sessionPlace(r.Pair), r.Session); err != nil {
 				return err
 			}
 			if err = json.Unmarshal([]byte(r.Verdict), &c.Verdict); err != nil {
@@ -125,7 +125,7 @@ func (u *userDB) remap(box int64, moves []ledger.Move) error {
 	}
 	for i, m := range moves {
 		old, pair := octets(m.Old), octets(ledger.Key{ID: m.New, Content: m.Old.Content})
-		n, err := u.q.PutIn(ctx, userdb.PutInParams{Mailbox: box, Pair: pair[:], State: out[i].State, Attempts: out[i].Attempts})
+		n, err := u.q.PutIn(ctx, userdb.PutInParams{Mailbox: box, Pair: pair[:], State: out[i].State, Attempts: out[i].Attempts, Day: out[i].Day})
 		if err != nil {
 			return err
 		}

@@ -148,6 +148,9 @@ func (s *Store) UpdateMailbox(ctx context.Context, user id.User, m account.Mailb
 				}
 			}
 			if err == nil {
+				err = u.q.AskAgain(context.Background(), r.ID)
+			}
+			if err == nil {
 				err = u.enter(m, consent)
 			}
 			return none(err)
@@ -177,9 +180,9 @@ func (u *userDB) mailboxRow(ctx context.Context, m account.Mailbox) (userdb.Inse
 		NewestFirst: number(m.NewestFirst), PollEvery: int64(m.PollEvery), Authserv: strings.Join(m.Authserv, " "), Created: nanos(m.Created),
 	}
 	if err == nil && !m.Password.Empty() {
-		var k *boxKeys
+		var k *vault.BoxKeys
 		if k, err = u.keysOf(ctx, m.ID); err == nil {
-			r.Password = k.sealer.Seal(u.place("mailboxes", "password", m.ID[:]), m.Password)
+			r.Password = k.Sealer.Seal(u.place("mailboxes", "password", m.ID[:]), m.Password)
 		}
 	}
 	return r, err

@@ -44,6 +44,12 @@ var checks = []check{
 		show:    `kills`, target: "100 kills or more that hit work in flight; 0 lost, 0 doubled",
 	},
 	{
+		name: "rotation", line: "the master key of 10,000 users at work is rotated in processes that are killed in the middle",
+		command: []string{"go", "test", "-count=1", "-v", "-timeout", "30m", "-run", "RotationUnderLoad", "./internal/vault/pgshelf"},
+		env:     []string{"SMTP_SYNC_TEST_ROTATED_USERS=10000"},
+		show:    `killed`, target: "0 failed; every key under the new master key",
+	},
+	{
 		name: "mutants", line: "taking a protection out makes a test fail",
 		command: []string{"go", "run", "./internal/tools/mutants"},
 		show:    `killed|SURVIVED`, target: "every mutant is killed",

@@ -9,6 +9,19 @@ import (
 	"context"
 )
 
+const AskAgain = `-- name: AskAgain :exec
+UPDATE schedule
+SET undone = 0, asked = 0
+WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?)
+`
+
+// A source that has not done what was asked of it is asked again: it may be
+// something else by now.
+func (q *Queries) AskAgain(ctx context.Context, id []byte) error {
+	_, err := q.db.ExecContext(ctx, AskAgain, id)
+	return err
+}
+
 const GmailWait = `-- name: GmailWait :one
 SELECT CAST(coalesce(max(until), 0) AS INTEGER) AS until
 FROM schedule
@@ -95,7 +108,7 @@ func (q *Queries) InsertSchedule(ctx context.Context, id []byte) error {
 }
 
 const LoadMailbox = `-- name: LoadMailbox :one
-SELECT mailboxes.n, mailboxes.id, mailboxes.protocol, mailboxes.host, mailboxes.service, mailboxes.username, mailboxes.name, mailboxes.port, mailboxes.security, mailboxes.password, mailboxes.folders, mailboxes.label, mailboxes.archive, mailboxes.after_import, mailboxes.history, mailboxes.since, mailboxes.newest_first, mailboxes.poll_every, mailboxes.created, mailboxes.authserv, schedule.mailbox, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.detail, schedule.help, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta
+SELECT mailboxes.n, mailboxes.id, mailboxes.protocol, mailboxes.host, mailboxes.service, mailboxes.username, mailboxes.name, mailboxes.port, mailboxes.security, mailboxes.password, mailboxes.folders, mailboxes.label, mailboxes.archive, mailboxes.after_import, mailboxes.history, mailboxes.since, mailboxes.newest_first, mailboxes.poll_every, mailboxes.created, mailboxes.authserv, schedule.mailbox, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.detail, schedule.help, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta, schedule.undone, schedule.asked
 FROM mailboxes
 JOIN schedule ON schedule.mailbox = mailboxes.n
 WHERE mailboxes.id = ?
@@ -147,6 +160,8 @@ func (q *Queries) LoadMailbox(ctx context.Context, id []byte) (LoadMailboxRow, e
 		&i.Schedule.BacklogMessages,
 		&i.Schedule.BacklogBytes,
 		&i.Schedule.BacklogEta,
+		&i.Schedule.Undone,
+		&i.Schedule.Asked,
 	)
 	return i, err
 }
@@ -297,9 +312,9 @@ func (q *Queries) Mailboxes(ctx context.Context) ([]Mailbox, error) {
 const SaveSchedule = `-- name: SaveSchedule :execrows
 UPDATE schedule
 SET phase = ?, until = ?, every = ?, code = ?, detail = ?, help = ?, class = ?, failures = ?, failing_since = ?,
-    floor = ?, last_sync = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?,
-    digest = CASE digest WHEN x'00' THEN digest ELSE CAST(?15 AS BLOB) END
-WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?16)
+    undone = ?, asked = ?, floor = ?, last_sync = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?,
+    digest = CASE digest WHEN x'00' THEN digest ELSE CAST(?17 AS BLOB) END
+WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?18)
 `
 
 type SaveScheduleParams struct {
@@ -312,6 +327,8 @@ type SaveScheduleParams struct {
 	Class           int64
 	Failures        int64
 	FailingSince    int64
+	Undone          int64
+	Asked           int64
 	Floor           int64
 	LastSync        int64
 	BacklogMessages int64
@@ -332,6 +349,8 @@ func (q *Queries) SaveSchedule(ctx context.Context, arg SaveScheduleParams) (int
 		arg.Class,
 		arg.Failures,
 		arg.FailingSince,
+		arg.Undone,
+		arg.Asked,
 		arg.Floor,
 		arg.LastSync,
 		arg.BacklogMessages,

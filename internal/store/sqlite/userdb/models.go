@@ -42,6 +42,7 @@ type Entry struct {
 	State    int64
 	Absent   int64
 	Attempts int64
+	Day      int64
 }
 
 type Fence struct {
@@ -145,6 +146,8 @@ type Schedule struct {
 	BacklogMessages int64
 	BacklogBytes    int64
 	BacklogEta      int64
+	Undone          int64
+	Asked           int64
 }
 
 type Total struct {

@@ -22,6 +22,13 @@ SET name = sqlc.arg(name), port = sqlc.arg(port), security = sqlc.arg(security),
 WHERE id = sqlc.arg(id)
     AND protocol = sqlc.arg(protocol) AND host = sqlc.arg(host) AND service = sqlc.arg(service) AND username = sqlc.arg(username);
 
+-- A source that has not done what was asked of it is asked again: it may be
+-- something else by now.
+-- name: AskAgain :exec
+UPDATE schedule
+SET undone = 0, asked = 0
+WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?);
+
 -- name: MailboxByIdentity :one
 SELECT *
 FROM mailboxes
@@ -47,7 +54,7 @@ WHERE mailboxes.id = ?;
 -- name: SaveSchedule :execrows
 UPDATE schedule
 SET phase = ?, until = ?, every = ?, code = ?, detail = ?, help = ?, class = ?, failures = ?, failing_since = ?,
-    floor = ?, last_sync = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?,
+    undone = ?, asked = ?, floor = ?, last_sync = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?,
     digest = CASE digest WHEN x'00' THEN digest ELSE CAST(sqlc.arg(digest) AS BLOB) END
 WHERE mailbox = (SELECT n FROM mailboxes WHERE id = sqlc.arg(id));
 
