@@ -89,7 +89,7 @@ func (a aged) Entries(ctx context.Context) ([]ledger.Entry, error) {
 func (r *rig) sync() bridge.Report {
 	r.t.Helper()
 	p := passOf(r.box)
-	p.Dialer, p.Gmail, p.Keys, p.Ledger = dialer(r.box, r.out), r.client, r.keys, aged{r.books, r.aged}
+	p.Dialer, p.Gmail, p.Keys, p.Ledger = dialer(r.box, nil, r.out), r.client, r.keys, aged{r.books, r.aged}
 	p.Budget = quota.New(quota.Limits{}, &quota.Memory{}).Budget(id.New[id.User]())
 	rep, err := bridge.Sync(r.t.Context(), p)
 	if err != nil {
