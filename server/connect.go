@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,6 +58,36 @@ func (s *Service) visitProvider(c *call, client *oauth.Client, protocol, usernam
 	}
 	s.setCookie(c, s.trip, s.sealed.seal(b, sealTrip, c.who.user.String(), c.who.session.ID.String()), oauth.FlowLife)
 	return seeOther(c, address)
+}
+
+// connectNew sends the browser to the provider of the way whose button was
+// pressed.
+func (s *Service) connectNew(c *call, d *draft, chosen string) error {
+	if w, ok := readWay(chosen); ok {
+		d.take(w)
+	}
+	v := newView{draft: d, Page: pageServer}
+	d.Provider, d.Kept = "", ""
+	client := s.o.Sources.For(strings.ToLower(d.Host), d.Protocol)
+	if client == nil {
+		w, err := saidBy(s.noSignIn(d.Host), "host")
+		if err != nil {
+			return err
+		}
+		v.Wrong = w
+		return s.showNew(c, fiber.StatusUnprocessableEntity, v)
+	}
+	d.Provider = client.ID
+	m, err := api.MailboxTry{Definition: d.definition("")}.Check(s.o.Hosts)
+	d.Provider = ""
+	if v.Wrong, err = faultsOf(err, nil); err != nil {
+		return err
+	}
+	if len(v.Wrong) > 0 {
+		return s.showNew(c, fiber.StatusUnprocessableEntity, v)
+	}
+	return s.visitProvider(c, client, m.Protocol, m.Username, trip{Draft: tripDraft{Address: d.Address[:min(len(d.Address), 320)],
+		Protocol: m.Protocol, Host: m.Host, Port: strconv.Itoa(m.Port), Security: m.Security, Username: m.Username}})
 }
 
 // connected is where a mailbox's provider sends the browser back.
@@ -194,6 +225,15 @@ func (d *draft) consent(c *call) (consent account.Consent, ok bool) {
 	consent = account.Consent{Provider: d.Provider, Refresh: vault.NewSecret(k.Refresh), Access: vault.NewSecret(k.Access), Ends: time.Unix(k.Ends, 0)}
 	d.holdConsent(c, consent)
 	return consent, true
+}
+
+// carry seals what opens the mailbox for the next form.
+func (d *draft) carry(c *call) {
+	if d.Provider == "" {
+		d.password(c)
+	} else {
+		d.consent(c)
+	}
 }
 
 func (d *draft) ofConsent(c *call) []string {

@@ -172,15 +172,6 @@ func (s *Service) byHand(c *call, d *draft) error {
 	return s.showNew(c, fiber.StatusOK, newView{draft: d, Page: pageServer})
 }
 
-// carry seals what opens the mailbox for the next form.
-func (d *draft) carry(c *call) {
-	if d.Provider == "" {
-		d.password(c)
-	} else {
-		d.consent(c)
-	}
-}
-
 // checked gives the mailbox that is to be tested, or what is wrong with it.
 func (s *Service) checked(c *call, d *draft) (account.Mailbox, wrongs, error) {
 	m, err := api.MailboxTry{Definition: d.definition(d.password(c))}.Check(s.o.Hosts)
@@ -194,36 +185,6 @@ func (s *Service) checked(c *call, d *draft) (account.Mailbox, wrongs, error) {
 		w = wrongs{{ID: "connect", Name: "connect", Text: text.T("new.late"), Help: text.T("new.late.connect")}}
 	}
 	return m, w, nil
-}
-
-// connectNew sends the browser to the provider of the way whose button was
-// pressed.
-func (s *Service) connectNew(c *call, d *draft, chosen string) error {
-	if w, ok := readWay(chosen); ok {
-		d.take(w)
-	}
-	v := newView{draft: d, Page: pageServer}
-	d.Provider, d.Kept = "", ""
-	client := s.o.Sources.For(strings.ToLower(d.Host), d.Protocol)
-	if client == nil {
-		w, err := saidBy(s.noSignIn(d.Host), "host")
-		if err != nil {
-			return err
-		}
-		v.Wrong = w
-		return s.showNew(c, fiber.StatusUnprocessableEntity, v)
-	}
-	d.Provider = client.ID
-	m, err := api.MailboxTry{Definition: d.definition("")}.Check(s.o.Hosts)
-	d.Provider = ""
-	if v.Wrong, err = faultsOf(err, nil); err != nil {
-		return err
-	}
-	if len(v.Wrong) > 0 {
-		return s.showNew(c, fiber.StatusUnprocessableEntity, v)
-	}
-	return s.visitProvider(c, client, m.Protocol, m.Username, trip{Draft: tripDraft{Address: d.Address[:min(len(d.Address), 320)],
-		Protocol: m.Protocol, Host: m.Host, Port: strconv.Itoa(m.Port), Security: m.Security, Username: m.Username}})
 }
 
 // tryNew tests and shows what comes next.
