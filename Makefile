@@ -15,7 +15,7 @@ build: ## the program, as bin/smtp-sync; a cold build names each package as it i
 demo: build ## the whole service on this machine, nothing to configure: sign in at the printed address
 	@./bin/smtp-sync demo
 
-deps: ## the mail servers and the browser of the tests (Dovecot, Chromium, from Debian), where they are missing
+deps: ## the servers and the browser of the tests (Dovecot, Postgres, Chromium, from Debian), where they are missing
 	@bash .ci/deps
 
 test: deps ## all tests
@@ -31,12 +31,14 @@ check: ## format, vet, go fix, staticcheck, architecture, generated files, the m
 	go run ./internal/tools/configdoc
 	go run ./internal/tools/shippedrules
 	cd internal/store/sqlite && $(SQLC) diff
+	cd internal/store/postgres && $(SQLC) diff
 	go run ./internal/tools/model
 
 generate: ## the files that are printed from others
 	go run ./internal/tools/configdoc -w
 	go generate ./plugins/shipped
 	cd internal/store/sqlite && $(SQLC) generate
+	cd internal/store/postgres && $(SQLC) generate
 
 model: ## the exactly-once model with its rejected alternatives (needs spin and gcc)
 	go run ./internal/tools/model -all

@@ -1,8 +1,8 @@
 // Package migrations holds the schema of every store, as the steps that led to
 // it: forward only, small, numbered. A step that has been released is never
-// edited. Each step of SQLite ends by setting user_version to its number: that
-// is how a store sees at every opening, for the price of one read, that there
-// is nothing to do.
+// edited, and one of Postgres lets the release before it go on working. Each
+// step of SQLite ends by setting user_version to its number: that is how a store
+// sees at every opening, for the price of one read, that there is nothing to do.
 package migrations
 
 import (
@@ -10,8 +10,11 @@ import (
 	"io/fs"
 )
 
-//go:embed sqlite
+//go:embed sqlite postgres
 var files embed.FS
+
+// Postgres gives the steps of a Postgres database.
+func Postgres() fs.FS { return sub("postgres") }
 
 // SQLiteSystem gives the steps of the system database.
 func SQLiteSystem() fs.FS { return sub("sqlite/system") }

@@ -10,32 +10,11 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
-// boxKeys are the keys of one mailbox, of which its salt is part: the hashes of
-// its ledger, and the key that seals its password and upload sessions. With the
-// salt, all of these are gone from every copy of the store, though the mailbox's
-// user and the user's key live on.
-type boxKeys struct {
-	hashes *vault.MailboxKeys
-	sealer *vault.UserKey
-}
-
-const mailboxSeal = "smtp-sync/mailbox-seal/v1"
-
-func newBoxKeys(user *vault.UserKey, salt vault.Secret) *boxKeys {
-	k := &boxKeys{hashes: user.MailboxKeys(salt)}
-	h := k.hashes.Stream() // a hash under a key of user and salt
-	h.Write([]byte(mailboxSeal))
-	root := h.Sum(nil)
-	defer clear(root)
-	k.sealer = vault.NewUserKey(user.User(), vault.NewSecret(root))
-	return k
-}
-
 // boxes keeps the keys of mailboxes while their database is open, since a poll
 // needs them each time.
 type boxes struct {
 	mu   sync.Mutex
-	keys map[id.Mailbox]*boxKeys
+	keys map[id.Mailbox]*vault.BoxKeys
 }
 
 func (b *boxes) forget(box id.Mailbox) {
@@ -47,7 +26,7 @@ func (b *boxes) forget(box id.Mailbox) {
 // keysOf gives the keys of a mailbox; fs.ErrNotExist if its salt is destroyed,
 // or never was. Salts are destroyed before forget is called, so that nothing is
 // kept that should not be.
-func (u *userDB) keysOf(ctx context.Context, box id.Mailbox) (*boxKeys, error) {
+func (u *userDB) keysOf(ctx context.Context, box id.Mailbox) (*vault.BoxKeys, error) {
 	u.boxes.mu.Lock()
 	defer u.boxes.mu.Unlock()
 	if k := u.boxes.keys[box]; k != nil {
@@ -58,9 +37,9 @@ func (u *userDB) keysOf(ctx context.Context, box id.Mailbox) (*boxKeys, error) {
 		return nil, err
 	}
 	if u.boxes.keys == nil {
-		u.boxes.keys = map[id.Mailbox]*boxKeys{}
+		u.boxes.keys = map[id.Mailbox]*vault.BoxKeys{}
 	}
-	k := newBoxKeys(u.key, salt)
+	k := u.key.BoxKeys(salt)
 	u.boxes.keys[box] = k
 	return k, nil
 }
@@ -78,5 +57,5 @@ func (u *userDB) password(ctx context.Context, box id.Mailbox, sealed []byte) (v
 	if err != nil {
 		return vault.Secret{}, err
 	}
-	return k.sealer.Open(u.place("mailboxes", "password", box[:]), sealed)
+	return k.Sealer.Open(u.place("mailboxes", "password", box[:]), sealed)
 }

@@ -19,12 +19,12 @@ func TestMailboxKeyIsOfUserAndSalt(t *testing.T) {
 	user := id.New[id.User]()
 	key := vault.NewUserKey(user, root(1))
 	place := vault.Place{Table: "mailboxes", Column: "password", Row: "x", User: user}
-	sealed := newBoxKeys(key, root(2)).sealer.Seal(place, vault.NewSecret("password"))
-	if got, err := newBoxKeys(key, root(2)).sealer.Open(place, sealed); err != nil || got.RevealString() != "password" {
+	sealed := key.BoxKeys(root(2)).Sealer.Seal(place, vault.NewSecret("password"))
+	if got, err := key.BoxKeys(root(2)).Sealer.Open(place, sealed); err != nil || got.RevealString() != "password" {
 		t.Errorf("opened with the same key: %v", err)
 	}
 	for name, k := range map[string]*vault.UserKey{
-		"another salt": newBoxKeys(key, root(3)).sealer, "another user's key": newBoxKeys(vault.NewUserKey(user, root(4)), root(2)).sealer, "the user's key alone": key,
+		"another salt": key.BoxKeys(root(3)).Sealer, "another user's key": vault.NewUserKey(user, root(4)).BoxKeys(root(2)).Sealer, "the user's key alone": key,
 	} {
 		if _, err := k.Open(place, sealed); err == nil {
 			t.Errorf("opened with %s", name)

@@ -114,7 +114,7 @@ func (l *Ledger) seal(ctx context.Context, pair []byte, session vault.Secret) (s
 	err = l.owner.store.users.use(ctx, l.owner.user, func(u *userDB) error {
 		k, err := u.keysOf(ctx, l.box)
 		if err == nil {
-			sealed = k.sealer.Seal(l.sessionPlace(pair), session)
+			sealed = k.Sealer.Seal(l.sessionPlace(pair), session)
 		}
 		return err
 	})
@@ -262,7 +262,7 @@ func (l *Ledger) Renew(ctx context.Context, k ledger.Key, old, next vault.Secret
 		if err != nil {
 			return err
 		}
-		is, err := k.sealer.Open(l.sessionPlace(pair[:]), stored)
+		is, err := k.Sealer.Open(l.sessionPlace(pair[:]), stored)
 		if err != nil {
 			return err
 		}

@@ -59,7 +59,7 @@ func (l *Ledger) Claims(ctx context.Context) (out []ledger.Claim, err error) {
 			c.Attempts, _ = tries(r.Attempts)
 			c.Checkpoint.Offset = r.CheckpointOffset
 			copy(c.Checkpoint.Sum[:], r.CheckpointSum)
-			if c.Session, err = k.sealer.Open(l.sessionPlace(r.Pair), r.Session); err != nil {
+			if c.Session, err = k.Sealer.Open(l.sessionPlace(r.Pair), r.Session); err != nil {
 				return err
 			}
 			if err = json.Unmarshal([]byte(r.Verdict), &c.Verdict); err != nil {

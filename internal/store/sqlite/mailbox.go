@@ -165,9 +165,9 @@ func (u *userDB) mailboxRow(ctx context.Context, m account.Mailbox) (userdb.Inse
 		NewestFirst: number(m.NewestFirst), PollEvery: int64(m.PollEvery), Created: nanos(m.Created),
 	}
 	if err == nil && !m.Password.Empty() {
-		var k *boxKeys
+		var k *vault.BoxKeys
 		if k, err = u.keysOf(ctx, m.ID); err == nil {
-			r.Password = k.sealer.Seal(u.place("mailboxes", "password", m.ID[:]), m.Password)
+			r.Password = k.Sealer.Seal(u.place("mailboxes", "password", m.ID[:]), m.Password)
 		}
 	}
 	return r, err

@@ -124,7 +124,7 @@ func (s *Store) Keys(ctx context.Context, user id.User, box id.Mailbox) (k *vaul
 	err = s.inUser(ctx, user, func(u *userDB) error {
 		keys, err := u.keysOf(ctx, box)
 		if err == nil {
-			k = keys.hashes
+			k = keys.Hashes
 		}
 		return err
 	})
