@@ -96,11 +96,13 @@ CREATE TABLE claims (
 );
 
 -- The words of a mailbox's audit log, sender domains and reasons, each sealed
--- once. Lines name them by the first octets of a hash under the mailbox's key.
+-- once. Lines name them by the first octets of a hash under the mailbox's key. A
+-- word goes when it was last written down longer ago than lines are kept.
 CREATE TABLE words (
     mailbox integer NOT NULL,
     user_id uuid    NOT NULL DEFAULT app_user(),
     hash    bigint  NOT NULL,
+    seen    integer NOT NULL, -- day, counted from 1970, of the last line with it or a later one
     word    bytea   NOT NULL, -- sealed
     PRIMARY KEY (mailbox, hash),
     FOREIGN KEY (user_id, mailbox) REFERENCES mailboxes (user_id, n)

@@ -2,17 +2,12 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io/fs"
 	"sync"
 	"time"
-
-	"crypto/hmac"
-	"crypto/sha256"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
@@ -33,7 +28,7 @@ type person struct {
 // boxKeys are those of one mailbox.
 type boxKeys struct {
 	*vault.BoxKeys
-	words sync.Pool // of hash.Hash
+	words words
 }
 
 // people keeps the keys of those at work, for a short while: another node may
@@ -111,29 +106,9 @@ func (s *Store) keysOf(ctx context.Context, p *person, box id.Mailbox) (*boxKeys
 		return nil, err
 	}
 	k := &boxKeys{BoxKeys: p.key.BoxKeys(salt)}
-	key := k.Derive(wordLabel)
-	k.words.New = func() any { return hmac.New(sha256.New, key.Reveal()) }
+	k.init()
 	p.boxes[box] = k
 	return k, nil
-}
-
-const wordLabel = "smtp-sync/words/v1"
-
-// word gives the hash by which a line of the log names a word; 0 for none.
-func (k *boxKeys) word(text string) int64 {
-	if text == "" {
-		return 0
-	}
-	h := k.words.Get().(hash.Hash)
-	defer k.words.Put(h)
-	h.Reset()
-	h.Write([]byte(text))
-	var sum [sha256.Size]byte
-	n := int64(binary.BigEndian.Uint64(h.Sum(sum[:0])))
-	if n == 0 {
-		n = 1
-	}
-	return n
 }
 
 // Keys gives the hashes of one mailbox (bridge.Keys).

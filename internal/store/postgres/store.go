@@ -34,6 +34,7 @@ type Store struct {
 	keys       *vault.Store
 	index      *vault.SystemKeys
 	people     people
+	flusher    flusher
 
 	observe func(time.Duration, int)
 	written func(id.User, audit.Entry)
@@ -57,6 +58,7 @@ func Open(ctx context.Context, at vault.Secret, keys func(*Shelf) *vault.Store, 
 		}
 	}()
 	s.people.init()
+	s.flusher.init(s)
 	if err := s.admit(ctx); err != nil {
 		return nil, err
 	}
@@ -70,6 +72,7 @@ func Open(ctx context.Context, at vault.Secret, keys func(*Shelf) *vault.Store, 
 // Close waits for what is under way and ends the connections. Handles on ledgers
 // made from this store are of no use afterwards.
 func (s *Store) Close() error {
+	s.flusher.close()
 	if s.pool != nil {
 		s.pool.Close()
 	}

@@ -40,54 +40,65 @@ func (q *Queries) AllWords(ctx context.Context, mailbox int32) ([]AllWordsRow, e
 	return items, nil
 }
 
-const AuditOfMailbox = `-- name: AuditOfMailbox :many
+const AuditLines = `-- name: AuditLines :many
 
-SELECT id, domain, status, reason, size
-FROM audit
-WHERE mailbox = $1 AND id < $2 AND id >= $3
-    AND (cardinality($4::bigint[]) = 0 OR domain = ANY ($4::bigint[]))
-    AND ($5::smallint = 0 OR status = $5::smallint)
-ORDER BY id DESC
-LIMIT $6
+SELECT m.id AS mailbox_id, m.n, a.id, a.domain, a.status, a.reason, a.size
+FROM mailboxes AS m
+CROSS JOIN LATERAL (
+    SELECT l.id, l.domain, l.status, l.reason, l.size
+    FROM audit AS l
+    WHERE l.mailbox = m.n AND l.id < $1 AND l.id >= $2
+        AND (cardinality($3::bigint[]) = 0 OR l.domain = ANY ($3::bigint[]))
+        AND ($4::smallint = 0 OR l.status = $4::smallint)
+    ORDER BY l.id DESC
+    LIMIT $5) AS a
+WHERE $6::uuid IS NULL OR m.id = $6::uuid
+ORDER BY a.id DESC
+LIMIT $5
 `
 
-type AuditOfMailboxParams struct {
-	Mailbox int32
-	Before  []byte
-	Low     []byte
-	Words   []int64
-	Status  int16
-	Most    int32
+type AuditLinesParams struct {
+	Before []byte
+	Low    []byte
+	Words  []int64
+	Status int16
+	Most   int32
+	Box    []byte
 }
 
-type AuditOfMailboxRow struct {
-	ID     []byte
-	Domain int64
-	Status int16
-	Reason *int64
-	Size   int64
+type AuditLinesRow struct {
+	MailboxID []byte
+	N         int32
+	ID        []byte
+	Domain    int64
+	Status    int16
+	Reason    *int64
+	Size      int64
 }
 
 // Pages of the audit log, newest first: everything older than before, of which
-// low is the oldest id wanted. words, if there are any, are the domains that are
-// wanted.
-func (q *Queries) AuditOfMailbox(ctx context.Context, arg AuditOfMailboxParams) ([]AuditOfMailboxRow, error) {
-	rows, err := q.db.Query(ctx, AuditOfMailbox,
-		arg.Mailbox,
+// low is the oldest id wanted. Each mailbox is a range of the index; a user's log is
+// what the newest of each are merged to. box narrows it to one of them; words, if
+// there are any, are the domains that are wanted.
+func (q *Queries) AuditLines(ctx context.Context, arg AuditLinesParams) ([]AuditLinesRow, error) {
+	rows, err := q.db.Query(ctx, AuditLines,
 		arg.Before,
 		arg.Low,
 		arg.Words,
 		arg.Status,
 		arg.Most,
+		arg.Box,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []AuditOfMailboxRow
+	var items []AuditLinesRow
 	for rows.Next() {
-		var i AuditOfMailboxRow
+		var i AuditLinesRow
 		if err := rows.Scan(
+			&i.MailboxID,
+			&i.N,
 			&i.ID,
 			&i.Domain,
 			&i.Status,
@@ -105,40 +116,49 @@ func (q *Queries) AuditOfMailbox(ctx context.Context, arg AuditOfMailboxParams) 
 }
 
 const AuditOfStatus = `-- name: AuditOfStatus :many
-SELECT id, domain, status, reason, size
-FROM audit
-WHERE mailbox = $1 AND status = $2 AND status <> 2 AND id < $3 AND id >= $4
-    AND (cardinality($5::bigint[]) = 0 OR domain = ANY ($5::bigint[]))
-ORDER BY id DESC
-LIMIT $6
+SELECT m.id AS mailbox_id, m.n, a.id, a.domain, a.status, a.reason, a.size
+FROM mailboxes AS m
+CROSS JOIN LATERAL (
+    SELECT l.id, l.domain, l.status, l.reason, l.size
+    FROM audit AS l
+    WHERE l.mailbox = m.n AND l.id < $1 AND l.id >= $2
+        AND (cardinality($3::bigint[]) = 0 OR l.domain = ANY ($3::bigint[]))
+        AND l.status = $4::smallint AND l.status <> 2
+    ORDER BY l.id DESC
+    LIMIT $5) AS a
+WHERE $6::uuid IS NULL OR m.id = $6::uuid
+ORDER BY a.id DESC
+LIMIT $5
 `
 
 type AuditOfStatusParams struct {
-	Mailbox int32
-	Status  int16
-	Before  []byte
-	Low     []byte
-	Words   []int64
-	Most    int32
+	Before []byte
+	Low    []byte
+	Words  []int64
+	Status int16
+	Most   int32
+	Box    []byte
 }
 
 type AuditOfStatusRow struct {
-	ID     []byte
-	Domain int64
-	Status int16
-	Reason *int64
-	Size   int64
+	MailboxID []byte
+	N         int32
+	ID        []byte
+	Domain    int64
+	Status    int16
+	Reason    *int64
+	Size      int64
 }
 
-// For any status but imported.
+// For any status but imported, which has an index.
 func (q *Queries) AuditOfStatus(ctx context.Context, arg AuditOfStatusParams) ([]AuditOfStatusRow, error) {
 	rows, err := q.db.Query(ctx, AuditOfStatus,
-		arg.Mailbox,
-		arg.Status,
 		arg.Before,
 		arg.Low,
 		arg.Words,
+		arg.Status,
 		arg.Most,
+		arg.Box,
 	)
 	if err != nil {
 		return nil, err
@@ -148,6 +168,8 @@ func (q *Queries) AuditOfStatus(ctx context.Context, arg AuditOfStatusParams) ([
 	for rows.Next() {
 		var i AuditOfStatusRow
 		if err := rows.Scan(
+			&i.MailboxID,
+			&i.N,
 			&i.ID,
 			&i.Domain,
 			&i.Status,
@@ -243,6 +265,16 @@ func (q *Queries) DropAudit(ctx context.Context, arg DropAuditParams) (int64, er
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const DropWords = `-- name: DropWords :exec
+DELETE FROM words
+WHERE seen < $1
+`
+
+func (q *Queries) DropWords(ctx context.Context, seen int32) error {
+	_, err := q.db.Exec(ctx, DropWords, seen)
+	return err
 }
 
 const EntryOfLine = `-- name: EntryOfLine :one
@@ -381,6 +413,41 @@ func (q *Queries) Standing(ctx context.Context) ([]StandingRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const StepOfLines = `-- name: StepOfLines :one
+SELECT a.id
+FROM mailboxes AS m
+CROSS JOIN LATERAL (
+    SELECT l.id
+    FROM audit AS l
+    WHERE l.mailbox = m.n AND l.id < $1 AND l.id >= $2
+    ORDER BY l.id DESC
+    LIMIT 1 OFFSET $3) AS a
+WHERE $4::uuid IS NULL OR m.id = $4::uuid
+ORDER BY a.id DESC
+LIMIT 1
+`
+
+type StepOfLinesParams struct {
+	Before []byte
+	Low    []byte
+	Lines  int32
+	Box    []byte
+}
+
+// Where a look at so many lines of a mailbox ends: what no index finds is looked
+// for in steps.
+func (q *Queries) StepOfLines(ctx context.Context, arg StepOfLinesParams) ([]byte, error) {
+	row := q.db.QueryRow(ctx, StepOfLines,
+		arg.Before,
+		arg.Low,
+		arg.Lines,
+		arg.Box,
+	)
+	var id []byte
+	err := row.Scan(&id)
+	return id, err
 }
 
 const Tally = `-- name: Tally :many

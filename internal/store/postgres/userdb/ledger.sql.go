@@ -10,34 +10,29 @@ import (
 )
 
 const AddWords = `-- name: AddWords :exec
-INSERT INTO words (mailbox, hash, word)
-SELECT i.mailbox, i.hash, i.word
-FROM (
-    SELECT
-        unnest($1::integer[]) AS mailbox, unnest($2::bigint[]) AS hash,
-        unnest($3::bytea[]) AS word
-    WHERE (SELECT f.epoch FROM fences AS f WHERE f.user_id = app_user()) = $4::bigint) AS i
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM words AS w
-    WHERE w.mailbox = i.mailbox AND w.hash = i.hash)
-ON CONFLICT (mailbox, hash) DO NOTHING
+INSERT INTO words (mailbox, hash, seen, word)
+SELECT
+    unnest($1::integer[]), unnest($2::bigint[]), unnest($3::integer[]),
+    unnest($4::bytea[])
+ON CONFLICT (mailbox, hash) DO UPDATE
+SET seen = excluded.seen
+WHERE words.seen < excluded.seen
 `
 
 type AddWordsParams struct {
 	Mailboxes []int32
 	Hashes    []int64
+	Days      []int32
 	Sealed    [][]byte
-	Fenced    int64
 }
 
-// Words of the log that are not there yet.
+// Words of the log that are not there yet, or not of this day.
 func (q *Queries) AddWords(ctx context.Context, arg AddWordsParams) error {
 	_, err := q.db.Exec(ctx, AddWords,
 		arg.Mailboxes,
 		arg.Hashes,
+		arg.Days,
 		arg.Sealed,
-		arg.Fenced,
 	)
 	return err
 }
@@ -235,6 +230,21 @@ func (q *Queries) Entries(ctx context.Context, mailbox int32) ([]EntriesRow, err
 		return nil, err
 	}
 	return items, nil
+}
+
+const HoldFence = `-- name: HoldFence :one
+SELECT epoch
+FROM fences
+WHERE user_id = app_user()
+FOR SHARE
+`
+
+// Shares a lock on the user's fence until the transaction ends.
+func (q *Queries) HoldFence(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, HoldFence)
+	var epoch int64
+	err := row.Scan(&epoch)
+	return epoch, err
 }
 
 const MailboxNumber = `-- name: MailboxNumber :one

@@ -1,24 +1,53 @@
 -- Pages of the audit log, newest first: everything older than before, of which
--- low is the oldest id wanted. words, if there are any, are the domains that are
--- wanted.
+-- low is the oldest id wanted. Each mailbox is a range of the index; a user's log is
+-- what the newest of each are merged to. box narrows it to one of them; words, if
+-- there are any, are the domains that are wanted.
 
--- name: AuditOfMailbox :many
-SELECT id, domain, status, reason, size
-FROM audit
-WHERE mailbox = sqlc.arg(mailbox) AND id < sqlc.arg(before) AND id >= sqlc.arg(low)
-    AND (cardinality(sqlc.arg(words)::bigint[]) = 0 OR domain = ANY (sqlc.arg(words)::bigint[]))
-    AND (sqlc.arg(status)::smallint = 0 OR status = sqlc.arg(status)::smallint)
-ORDER BY id DESC
+-- name: AuditLines :many
+SELECT m.id AS mailbox_id, m.n, a.id, a.domain, a.status, a.reason, a.size
+FROM mailboxes AS m
+CROSS JOIN LATERAL (
+    SELECT l.id, l.domain, l.status, l.reason, l.size
+    FROM audit AS l
+    WHERE l.mailbox = m.n AND l.id < sqlc.arg(before) AND l.id >= sqlc.arg(low)
+        AND (cardinality(sqlc.arg(words)::bigint[]) = 0 OR l.domain = ANY (sqlc.arg(words)::bigint[]))
+        AND (sqlc.arg(status)::smallint = 0 OR l.status = sqlc.arg(status)::smallint)
+    ORDER BY l.id DESC
+    LIMIT sqlc.arg(most)) AS a
+WHERE sqlc.narg(box)::uuid IS NULL OR m.id = sqlc.narg(box)::uuid
+ORDER BY a.id DESC
 LIMIT sqlc.arg(most);
 
--- For any status but imported.
+-- For any status but imported, which has an index.
 -- name: AuditOfStatus :many
-SELECT id, domain, status, reason, size
-FROM audit
-WHERE mailbox = sqlc.arg(mailbox) AND status = sqlc.arg(status) AND status <> 2 AND id < sqlc.arg(before) AND id >= sqlc.arg(low)
-    AND (cardinality(sqlc.arg(words)::bigint[]) = 0 OR domain = ANY (sqlc.arg(words)::bigint[]))
-ORDER BY id DESC
+SELECT m.id AS mailbox_id, m.n, a.id, a.domain, a.status, a.reason, a.size
+FROM mailboxes AS m
+CROSS JOIN LATERAL (
+    SELECT l.id, l.domain, l.status, l.reason, l.size
+    FROM audit AS l
+    WHERE l.mailbox = m.n AND l.id < sqlc.arg(before) AND l.id >= sqlc.arg(low)
+        AND (cardinality(sqlc.arg(words)::bigint[]) = 0 OR l.domain = ANY (sqlc.arg(words)::bigint[]))
+        AND l.status = sqlc.arg(status)::smallint AND l.status <> 2
+    ORDER BY l.id DESC
+    LIMIT sqlc.arg(most)) AS a
+WHERE sqlc.narg(box)::uuid IS NULL OR m.id = sqlc.narg(box)::uuid
+ORDER BY a.id DESC
 LIMIT sqlc.arg(most);
+
+-- Where a look at so many lines of a mailbox ends: what no index finds is looked
+-- for in steps.
+-- name: StepOfLines :one
+SELECT a.id
+FROM mailboxes AS m
+CROSS JOIN LATERAL (
+    SELECT l.id
+    FROM audit AS l
+    WHERE l.mailbox = m.n AND l.id < sqlc.arg(before) AND l.id >= sqlc.arg(low)
+    ORDER BY l.id DESC
+    LIMIT 1 OFFSET sqlc.arg(lines)) AS a
+WHERE sqlc.narg(box)::uuid IS NULL OR m.id = sqlc.narg(box)::uuid
+ORDER BY a.id DESC
+LIMIT 1;
 
 -- name: Words :many
 SELECT hash, word
@@ -29,6 +58,10 @@ WHERE mailbox = sqlc.arg(mailbox) AND hash = ANY (sqlc.arg(hashes)::bigint[]);
 SELECT hash, word
 FROM words
 WHERE mailbox = $1;
+
+-- name: DropWords :exec
+DELETE FROM words
+WHERE seen < $1;
 
 -- name: MailboxNumbers :many
 SELECT n, id

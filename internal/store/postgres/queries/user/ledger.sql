@@ -138,20 +138,22 @@ WITH i AS MATERIALIZED (
 SELECT mailbox, pair
 FROM done;
 
--- Words of the log that are not there yet.
+-- Words of the log that are not there yet, or not of this day.
 -- name: AddWords :exec
-INSERT INTO words (mailbox, hash, word)
-SELECT i.mailbox, i.hash, i.word
-FROM (
-    SELECT
-        unnest(sqlc.arg(mailboxes)::integer[]) AS mailbox, unnest(sqlc.arg(hashes)::bigint[]) AS hash,
-        unnest(sqlc.arg(sealed)::bytea[]) AS word
-    WHERE (SELECT f.epoch FROM fences AS f WHERE f.user_id = app_user()) = sqlc.arg(fenced)::bigint) AS i
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM words AS w
-    WHERE w.mailbox = i.mailbox AND w.hash = i.hash)
-ON CONFLICT (mailbox, hash) DO NOTHING;
+INSERT INTO words (mailbox, hash, seen, word)
+SELECT
+    unnest(sqlc.arg(mailboxes)::integer[]), unnest(sqlc.arg(hashes)::bigint[]), unnest(sqlc.arg(days)::integer[]),
+    unnest(sqlc.arg(sealed)::bytea[])
+ON CONFLICT (mailbox, hash) DO UPDATE
+SET seen = excluded.seen
+WHERE words.seen < excluded.seen;
+
+-- Shares a lock on the user's fence until the transaction ends.
+-- name: HoldFence :one
+SELECT epoch
+FROM fences
+WHERE user_id = app_user()
+FOR SHARE;
 
 -- name: ClaimedSession :one
 SELECT session
