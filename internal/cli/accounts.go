@@ -16,7 +16,6 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/quota"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
 	"github.com/smtp-sync/smtp-sync/internal/source/imap"
-	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
@@ -64,7 +63,7 @@ type person struct {
 	user   id.User
 	token  vault.Secret // of the grant
 	gmail  *gmail.Client
-	owner  *sqlite.Owner
+	owner  owner
 	budget *quota.Budget
 	gate   *bridge.Gate
 }

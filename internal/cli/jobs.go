@@ -11,7 +11,6 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/jobs"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/oauth/risc"
-	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
@@ -45,7 +44,7 @@ func (g google) Check(ctx context.Context, refresh vault.Secret) error {
 
 // ending ends what works for a user, then destroys (jobs.Users).
 type ending struct {
-	store  *sqlite.Store
+	store  store
 	engine *actors.Engine
 }
 

@@ -58,9 +58,9 @@ type parts struct {
 	finds   discover.Options // the demo's world; zero: the real one
 	waiting *server.Waiting  // the demo's mailbox to be added; nil: none
 
-	store  *sqlite.Store
+	store  store // nil until it is open
 	userID id.User
-	owner  *sqlite.Owner // with exclusive: the epoch under which we write
+	owner  owner // with exclusive: the epoch under which we write
 }
 
 // access to the data directory.
@@ -147,9 +147,12 @@ func (p *parts) openStore(ctx context.Context, mode access) error {
 	if err != nil {
 		return err
 	}
-	p.store, err = sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{
+	s, err := sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{
 		Exclusive: bool(mode), Observe: p.metrics.StoreCommit, Written: p.written,
 	})
+	if err == nil {
+		p.store = embedded{s}
+	}
 	return err
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
-	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/why"
 	"github.com/smtp-sync/smtp-sync/server"
 	"github.com/smtp-sync/smtp-sync/server/api"
@@ -62,7 +61,7 @@ type signIn struct {
 func (s signIn) AuthOrigin(ctx context.Context) (string, error) { return s.provider.AuthOrigin(ctx) }
 
 // books is the log, with its figures under the names that pages have for them.
-type books struct{ *sqlite.Store }
+type books struct{ store }
 
 func (b books) Tallies(ctx context.Context, user id.User) (map[id.Mailbox]audit.Tally, error) {
 	return b.Standing(ctx, user)

@@ -85,8 +85,8 @@ func TestOnceIsForOneStatement(t *testing.T) {
 
 func TestATransactionThatTakesTooLongEndsByItself(t *testing.T) {
 	t.Parallel()
-	i := newInstallation(t)
-	s := i.open(t, Options{Limit: 200 * time.Millisecond})
+	s := newInstallation(t).open(t, Options{})
+	s.limit = 300 * time.Millisecond
 	// The server's own limit, which counts where this process is stopped.
 	var state string
 	err := s.transaction(t.Context(), s.opening(id.User{}), func(_ context.Context, p *pipe) error {
@@ -100,16 +100,19 @@ func TestATransactionThatTakesTooLongEndsByItself(t *testing.T) {
 	if f, is := mail.AsFault(err); !is || f.Class != mail.Transient {
 		t.Errorf("error = %v, want a transient fault", err)
 	}
+	s.limit = time.Minute
 	ok(t, s.Ping(t.Context()))
 }
 
 func TestAPoolWithoutAConnectionLeftSaysSo(t *testing.T) {
 	t.Parallel()
-	s := newInstallation(t).openWith(t, "pool_max_conns=1", Options{Limit: 300 * time.Millisecond})
+	s := newInstallation(t).openWith(t, "pool_max_conns=1")
+	s.limit = 300 * time.Millisecond
 	held, err := s.pool.Acquire(t.Context())
 	ok(t, err)
 	err = s.Ping(t.Context())
 	held.Release()
+	s.limit = time.Minute
 	if f, is := mail.AsFault(err); !is || f.Code != "database_busy" || f.Class != mail.Transient {
 		t.Errorf("error = %v, want database_busy", err)
 	}

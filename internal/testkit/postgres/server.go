@@ -282,7 +282,9 @@ func (s *Server) Create(template string) (*Database, error) {
 }
 
 // Drop removes the database and ends whatever is connected to it.
-func (d *Database) Drop() { _ = d.Server.SQL("postgres", "DROP DATABASE IF EXISTS "+d.Name+" WITH (FORCE)") }
+func (d *Database) Drop() {
+	_ = d.Server.SQL("postgres", "DROP DATABASE IF EXISTS "+d.Name+" WITH (FORCE)")
+}
 
 // URL is for a role, over the loopback.
 func (d *Database) URL(role string) string { return d.At(role, d.Server.Host, d.Server.Port) }

@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/config"
+	"github.com/smtp-sync/smtp-sync/internal/store/postgres"
+)
+
+type migrateCmd struct{}
+
+// Run brings the database to this release, one line a step.
+func (migrateCmd) Run(a *app) error {
+	cfg, err := a.config("migrate")
+	if err != nil {
+		return err
+	}
+	if !cfg.Postgres() {
+		return a.migrateDirectory(cfg)
+	}
+	done, err := postgres.Migrate(a.ctx, cfg.DatabaseAdminURL, cfg.DatabaseURL)
+	for _, step := range done {
+		a.printf("%s: done in %v\n", step.Name, step.Took.Round(time.Millisecond))
+	}
+	if err == nil {
+		a.printf("the database is of this release\n")
+	}
+	return err
+}
+
+// migrateDirectory opens the store, which brings it to this release; users'
+// databases follow when they are next opened.
+func (a *app) migrateDirectory(cfg *config.Config) error {
+	p := &parts{cfg: cfg}
+	if err := p.openStore(a.ctx, exclusive); err != nil {
+		return err
+	}
+	if err := p.store.Close(); err != nil {
+		return err
+	}
+	a.printf("the data directory is of this release\n")
+	return nil
+}
