@@ -23,7 +23,7 @@ var picture = []struct {
 	{"internal/cli", []string{"server", "server/api", "actors", "plugins/...", "internal/...", "migrations"}},
 	{"internal/demo/...", []string{"..."}},
 
-	{"server/...", []string{"server/...", "actors", "plugins", "plugins/gate", "plugins/manifest", "internal/account", "internal/audit", "internal/rules", "internal/rulebook", "internal/schedule", "internal/session", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
+	{"server/...", []string{"server/...", "actors", "plugins", "plugins/gate", "plugins/manifest", "internal/account", "internal/audit", "internal/rules", "internal/rulebook", "internal/schedule", "internal/session", "internal/definitions", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
 	{"actors", []string{"actors/kit", "actors/wheel", "actors/admit", "internal/bridge", "internal/schedule", "internal/session", "internal/account", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
 	{"actors/kit", nil},
 	{"actors/wheel", []string{"internal/schedule", "internal/id"}},
@@ -35,14 +35,17 @@ var picture = []struct {
 	{"plugins/...", []string{"plugins/...", "internal/mail"}},
 	{"plugins/gate", nil}, // what stands before wazero trusts nobody's parser
 	{"plugins/wat", nil},
-	{"internal/discover", []string{"internal/dial", "internal/mail"}},
+	{"internal/definitions", []string{"internal/account", "internal/vault"}},
+	{"internal/provider", nil},
+	{"internal/discover", []string{"internal/provider", "internal/dial", "internal/mail"}},
 	{"internal/probe", []string{"internal/source/...", "internal/discover", "internal/dial", "internal/account", "internal/vault", "internal/mail", "internal/id"}},
-	{"internal/source/...", []string{"internal/dial", "internal/vault", "internal/mail"}},
+	{"internal/source/...", []string{"internal/source/sasl", "internal/dial", "internal/vault", "internal/mail"}},
+	{"internal/source/sasl", []string{"internal/mail"}},
 	{"internal/dial", []string{"internal/mail"}},
 	{"internal/quota", []string{"internal/id", "internal/mail"}},
 	{"internal/gmail", []string{"internal/vault", "internal/mail"}},
 	{"internal/oauth/risc", []string{"internal/oauth", "internal/account", "internal/vault", "internal/mail"}}, // account: what Google calls a token that is kept
-	{"internal/oauth", []string{"internal/vault", "internal/mail", "internal/id"}},
+	{"internal/oauth", []string{"internal/account", "internal/vault", "internal/mail", "internal/id"}}, // account: what a provider gave for a mailbox
 	{"internal/jobs", []string{"internal/oauth/risc", "internal/session", "internal/account", "internal/vault", "internal/mail", "internal/id"}}, // risc: what an event asks for
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},
@@ -54,11 +57,12 @@ var picture = []struct {
 	{"migrations", nil},
 
 	// Leaves: values and the standard library.
-	{"internal/schedule", []string{"internal/ledger", "internal/mail", "internal/id"}},
+	{"internal/schedule", []string{"internal/provider", "internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/schedule/scheduletest", []string{"internal/schedule", "internal/session", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/ledger", []string{"internal/vault", "internal/mail", "internal/id"}},
 	{"internal/config", []string{"internal/vault", "internal/mail"}},
 	{"internal/vault", []string{"internal/mail", "internal/id"}},
+	{"internal/vault/pgshelf", []string{"migrations", "internal/vault", "internal/mail"}},
 	{"internal/telemetry", nil},
 	{"internal/mail", nil},
 	{"internal/id", nil},
@@ -80,9 +84,9 @@ var homes = map[string][]string{
 	"github.com/valyala/fasthttp":             {"server"}, // Fiber's server: its limit of a body by route
 	"github.com/tetratelabs/wazero":           {"plugins/..."},
 	"github.com/ncruces/go-sqlite3":           {"internal/store/sqlite/..."},
-	"github.com/pressly/goose/v3":             {"internal/store/..."},
+	"github.com/pressly/goose/v3":             {"internal/store/...", "internal/vault/pgshelf"},
 	"github.com/riverqueue/river":             {"internal/jobs"},
-	"github.com/jackc/pgx/v5":                 {"internal/store/postgres/..."},
+	"github.com/jackc/pgx/v5":                 {"internal/store/postgres/...", "internal/vault/pgshelf"}, // the key store is a database of its own
 	"github.com/emersion/go-imap/v2":          {"internal/source/imap", "internal/testkit/imapd"}, // the library's server end, for tests and demo
 	"github.com/emersion/go-sasl":             {"internal/source/imap", "internal/testkit/imapd"}, // part of go-imap's interface
 	"github.com/knadh/go-pop3":                {"internal/source/pop3"},

@@ -179,6 +179,7 @@ func (e *Engine) edit(ctx context.Context, user id.User, box id.Mailbox, change 
 	}
 	change(&s)
 	s.Digest = mail.Key{}
+	s.Undone, s.Asked = 0, time.Time{} // whatever was changed, the source is asked again
 	if err = e.opts.Registry.Save(ctx, user, box, s); err == nil {
 		e.unsaved.drop(box)
 	}

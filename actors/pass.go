@@ -41,6 +41,7 @@ type scheduled struct {
 	word     string
 	owed     bool // the state before is not stored
 	blind    bool // the state before could not be read
+	unasked  bool // the source policy is withheld
 }
 
 // run is a worker's work: one pass, from the account to the next due time. Its
@@ -106,6 +107,9 @@ func (s *scheduled) fit(job *Job, before schedule.State) {
 	// digest, and now and then in any case.
 	if s.dirty || s.opts.Policy.Relist(before, job.Settings) {
 		job.Pass.Digest = mail.Key{}
+	}
+	if job.Pass.AfterImport != bridge.Leave && s.opts.Policy.Withheld(before, time.Now()) {
+		job.Pass.AfterImport, s.unasked = bridge.Leave, true
 	}
 	job.Pass.Connections = min(max(1, job.Pass.Connections), s.permit.Connections())
 	if m := job.Marker; m != nil {

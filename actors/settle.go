@@ -34,7 +34,7 @@ func (s *scheduled) settle(ctx context.Context, job Job, before schedule.State, 
 	}
 	s.say(err)
 	now := time.Now()
-	after := s.opts.Policy.Next(before, job.Settings, outcome(now, report, err, s.piece))
+	after := s.opts.Policy.Next(before, job.Settings, s.outcome(now, report, err))
 	if !s.blind && (s.owed || schedule.Worth(before, after)) && !s.save(ctx, after) {
 		s.news = ended{box: s.box, how: gone}
 		return passed{}
@@ -117,8 +117,10 @@ func ours(err error) bool {
 	return false
 }
 
-func outcome(now time.Time, r bridge.Report, err error, p *piece) schedule.Outcome {
+func (s *scheduled) outcome(now time.Time, r bridge.Report, err error) schedule.Outcome {
+	p := s.piece
 	o := schedule.Outcome{Now: now, Err: err, Imported: r.Imported, Digest: r.Digest, Floor: r.LoginDelay,
+		Undone: r.Undone, Unasked: s.unasked,
 		Backlog: schedule.Backlog{Messages: r.Left, Bytes: r.LeftBytes}}
 	if r.Left > 0 && r.Imported > 0 { // at the pace of this pass
 		each := now.Sub(p.begun) / time.Duration(r.Imported)

@@ -10,7 +10,7 @@ import (
 	"io/fs"
 )
 
-//go:embed sqlite postgres
+//go:embed sqlite postgres keystore
 var files embed.FS
 
 // Postgres gives the steps of a Postgres database.
@@ -21,6 +21,9 @@ func SQLiteSystem() fs.FS { return sub("sqlite/system") }
 
 // SQLiteUser gives the steps of a user's database.
 func SQLiteUser() fs.FS { return sub("sqlite/user") }
+
+// Keystore gives the steps of a key store that has a Postgres database of its own.
+func Keystore() fs.FS { return sub("keystore") }
 
 func sub(dir string) fs.FS {
 	f, err := fs.Sub(files, dir)

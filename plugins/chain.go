@@ -94,16 +94,23 @@ func (c *Chain) Decide(ctx context.Context, h *mail.Header, ref mail.Ref) (mail.
 func (f *Fault) reason() string { return fmt.Sprintf("rule_failed:%s:%s", f.Class, f.Plugin) }
 
 func (c *Chain) ask(ctx context.Context, r *Rule, facts *field.Facts) (Outcome, error) {
-	breakers, key := &r.Plugin.host.breakers, breakerKey{c.User, r.Plugin.Digest}
-	if !breakers.allow(key) {
+	h := r.Plugin.host
+	if may, err := h.budgets.wait(ctx, c.User); err != nil {
+		return Outcome{}, err
+	} else if !may {
+		return Outcome{}, r.Plugin.fault(OverBudget)
+	}
+	key := breakerKey{c.User, r.Plugin.Digest}
+	if !h.breakers.allow(key) {
 		return Outcome{}, r.Plugin.fault(Off)
 	}
 	out, err := r.Run(ctx, facts)
 	fault, failed := errors.AsType[*Fault](err)
 	if err == nil || failed && fault.Class != Away {
-		breakers.note(key, failed)
+		h.budgets.spend(c.User, r.Plugin.cost(out.Fuel, fault))
+		h.breakers.note(key, failed)
 	} else {
-		breakers.unasked(key)
+		h.breakers.unasked(key)
 	}
 	return out, err
 }

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"runtime"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +40,13 @@ func confine() error {
 		return fmt.Errorf("no new privileges: %w", err)
 	}
 	return allowOnly(allowed)
+}
+
+// limitCPU gives another process of ours so much time of a processor, and no more:
+// the kernel ends it then.
+func limitCPU(pid int, d time.Duration) error {
+	seconds := uint64((d + time.Second - 1) / time.Second)
+	return unix.Prlimit(pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: seconds, Max: seconds}, nil)
 }
 
 // allowed is what Go's runtime and wazero call: memory, threads, clocks, signals to

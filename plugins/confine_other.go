@@ -2,7 +2,10 @@
 
 package plugins
 
-import "os/exec"
+import (
+	"os/exec"
+	"time"
+)
 
 // Confined reports whether a worker gives up its rights on this system.
 const Confined = false
@@ -11,3 +14,6 @@ func apart(*exec.Cmd) {}
 
 // confine does nothing here: the process is another one, with an empty environment.
 func confine() error { return nil }
+
+// limitCPU does nothing here: the worker's time limits are what is left.
+func limitCPU(int, time.Duration) error { return nil }

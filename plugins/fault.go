@@ -19,6 +19,8 @@ const (
 	Died        Class = "worker_died"  // it ended or held up the process in which it ran
 	Away        Class = "worker_away"  // that process is being started again: not the plugin's fault
 	Off         Class = "switched_off" // it failed too often and rests
+	OverBudget  Class = "over_budget"  // the rules of its user took too much of a processor
+	Forgotten   Class = "forgotten"    // it was let go; a worker's host makes it again
 	NotHere     Class = "not_run_here" // it was uploaded, and this service runs its own alone
 )
 
@@ -70,6 +72,10 @@ func (c Class) Text() string {
 		return "cannot be asked for the moment: the process in which it runs is starting again"
 	case NotHere:
 		return "is not run here: this service runs the rules it comes with, and no others"
+	case Forgotten:
+		return "was removed while it was asked"
+	case OverBudget:
+		return "was left out: this user's rules had used up their 50 ms of a processor a second: use fewer rules, or cheaper ones"
 	case Off:
 		return "failed too often and is switched off for a while"
 	}

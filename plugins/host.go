@@ -1,10 +1,13 @@
 package plugins
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -18,6 +21,12 @@ type Options struct {
 	Interpreter bool // run plugins without machine code: slower, for systems that allow none
 	Slots       int  // calls at once; 0: one less than processors, at least one
 	Snapshots   int  // octets that snapshots may take; 0: 64 MiB
+	// Budget is what of a processor the rules of one user may take in a second;
+	// 0: there is no limit.
+	Budget time.Duration
+	// Modules is how many octets of modules a worker keeps compiled, and its host
+	// for it; 0: 64 MiB. One that had to go is compiled again when it is needed.
+	Modules int
 	// Worker is a command, path and arguments, whose process calls Serve with its
 	// standard input and output; nil: plugins run in this one. It is for modules of
 	// strangers, who must not be one mistake of a compiler away from what this
@@ -26,6 +35,10 @@ type Options struct {
 	// Trusted are modules that run in this process all the same; nil: none.
 	Trusted func(Digest) bool
 }
+
+// maxModules is how many octets of modules are kept for a worker: some thirty in
+// Go, thousands in other languages.
+const maxModules = 64 << 20
 
 // features are those of WebAssembly that the gate lets through; wazero refuses
 // the others once more.
@@ -39,8 +52,13 @@ type Host struct {
 	slots    chan struct{}
 	cache    *snapshots
 	breakers breakers
+	budgets  budgets
+	room     int               // octets of modules that may go; 0: none goes
+	gone     func(Digest)      // is told of each that went; nil: nobody
 	worker   *worker           // nil: plugins run here
 	trusted  func(Digest) bool // although there is a worker
+
+	clock atomic.Int64 // counts uses of plugins
 
 	mu      sync.Mutex
 	plugins map[Digest]*loading
@@ -49,7 +67,7 @@ type Host struct {
 // loading is a plugin that is being compiled or has been.
 type loading struct {
 	once   sync.Once
-	plugin *Plugin
+	plugin *Plugin // nil: not yet
 	err    error
 }
 
@@ -74,9 +92,10 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		cache:   newSnapshots(o.Snapshots),
 		plugins: map[Digest]*loading{},
 		trusted: o.Trusted,
+		budgets: budgets{each: o.Budget},
 	}
 	if o.Worker != nil {
-		h.worker = newWorker(o.Worker)
+		h.worker, h.room = newWorker(o.Worker), cmp.Or(o.Modules, maxModules)
 	}
 	for module, functions := range hostModules {
 		if err := h.offer(ctx, module, functions); err != nil {
@@ -119,13 +138,47 @@ func (h *Host) Load(ctx context.Context, wasm []byte) (*Plugin, error) {
 	}
 	h.mu.Unlock()
 	l.once.Do(func() {
-		if l.plugin, l.err = h.load(ctx, wasm, digest); l.err != nil {
-			h.mu.Lock()
+		p, err := h.load(ctx, wasm, digest)
+		h.mu.Lock()
+		if l.plugin, l.err = p, err; err != nil {
 			delete(h.plugins, digest) // what is refused is not kept
-			h.mu.Unlock()
 		}
+		h.mu.Unlock()
 	})
-	return l.plugin, l.err
+	if l.err != nil {
+		return nil, l.err
+	}
+	l.plugin.used.Store(h.clock.Add(1))
+	h.makeRoom(ctx, l.plugin)
+	return l.plugin, nil
+}
+
+// makeRoom lets modules go that were not asked for longest, until those that are
+// left have room: all but the one that is wanted now, and those that are trusted.
+func (h *Host) makeRoom(ctx context.Context, wanted *Plugin) {
+	for h.room > 0 {
+		taken := 0
+		var oldest *Plugin
+		h.mu.Lock()
+		for _, l := range h.plugins {
+			p := l.plugin
+			if p == nil || h.worker != nil && p.worker == nil {
+				continue
+			}
+			taken += p.Report.Octets
+			if p != wanted && (oldest == nil || p.used.Load() < oldest.used.Load()) {
+				oldest = p
+			}
+		}
+		h.mu.Unlock()
+		if taken <= h.room || oldest == nil {
+			return
+		}
+		if h.gone != nil {
+			h.gone(oldest.Digest)
+		}
+		_ = h.Forget(ctx, oldest.Digest)
+	}
 }
 
 func (h *Host) load(ctx context.Context, wasm []byte, digest Digest) (*Plugin, error) {
@@ -159,7 +212,8 @@ func (h *Host) load(ctx context.Context, wasm []byte, digest Digest) (*Plugin, e
 	return p, nil
 }
 
-// Forget drops a plugin that nobody has a rule of any more.
+// Forget drops a plugin: its upload was removed. Where it runs in a worker, who
+// still has a rule of it goes on, and it is compiled again; elsewhere nobody may.
 func (h *Host) Forget(ctx context.Context, digest Digest) error {
 	h.mu.Lock()
 	l := h.plugins[digest]
@@ -172,9 +226,14 @@ func (h *Host) Forget(ctx context.Context, digest Digest) error {
 		w.forget(digest)
 		return nil
 	}
-	l.plugin.idle.stop()
+	p := l.plugin
+	p.running.Lock() // no call is under way
+	defer p.running.Unlock()
+	p.idle.stop()
 	h.cache.forget(digest)
-	return l.plugin.compiled.Close(ctx)
+	err := p.compiled.Close(ctx)
+	p.compiled = nil
+	return err
 }
 
 // slot waits for the right to run. Machine code cannot be preempted: where

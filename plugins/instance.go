@@ -31,6 +31,9 @@ func (p *Plugin) instance(ctx context.Context) (*instance, error) {
 	// Anonymous, and no start function of any name: a plugin's code runs only
 	// when it has fuel. Clock, randomness, arguments, files are left at
 	// wazero's defaults, which are fixed values and nothing.
+	if p.compiled == nil {
+		return nil, p.fault(Forgotten)
+	}
 	mod, err := p.host.rt.InstantiateModule(ctx, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		return nil, p.fault(Instantiate)

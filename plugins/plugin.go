@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 
@@ -20,10 +22,12 @@ type Plugin struct {
 	Digest   Digest
 
 	host     *Host
-	compiled wazero.CompiledModule
-	worker   *worker  // where it runs; nil: here
-	wasm     []byte   // for a worker that starts again
-	state    []string // exports of its variables
+	used     atomic.Int64          // when, by the host's clock
+	running  sync.RWMutex          // held for reading by calls
+	compiled wazero.CompiledModule // nil: it runs elsewhere, or is forgotten
+	worker   *worker               // where it runs; nil: here
+	wasm     []byte                // for a worker that starts again
+	state    []string              // exports of its variables
 	grant    grant
 	idle     pool
 }
@@ -84,7 +88,9 @@ func (p *Plugin) Rule(ctx context.Context, settings json.RawMessage) (*Rule, err
 	if w := p.worker; w != nil {
 		_, err = w.ready(ctx, r)
 	} else {
+		p.running.RLock()
 		_, err = r.snapshot(ctx)
+		p.running.RUnlock()
 	}
 	if err != nil {
 		return nil, err
@@ -127,9 +133,12 @@ func (r *Rule) Run(ctx context.Context, facts *field.Facts) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer release()
+	r.Plugin.used.Store(r.Plugin.host.clock.Add(1))
 	if w := r.Plugin.worker; w != nil {
 		return w.run(ctx, r, facts)
 	}
+	r.Plugin.running.RLock()
+	defer r.Plugin.running.RUnlock()
 	snap, err := r.snapshot(ctx)
 	if err != nil {
 		return Outcome{}, err

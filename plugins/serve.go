@@ -1,10 +1,13 @@
 package plugins
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"maps"
+	"runtime"
 	"sync"
 
 	"github.com/smtp-sync/smtp-sync/plugins/field"
@@ -23,6 +26,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
 		return err
 	}
 	s := &server{host: h, out: out, rules: map[snapshotKey]*Rule{}}
+	h.room, h.gone = cmp.Or(o.Modules, maxModules), s.forget
 	return s.serve(ctx, in)
 }
 
@@ -39,19 +43,44 @@ type server struct {
 	rules map[snapshotKey]*Rule
 }
 
-// serve answers requests as they are done; the host sends no more at once than
-// it has slots, and those that compile.
+// serve answers requests as they are done. Whoever reads a request about a message
+// answers it, while another reads the next: nobody is woken for it, which would
+// take longer than most rules. The host sends no more at once than it has slots,
+// and those that compile.
 func (s *server) serve(ctx context.Context, in io.Reader) error {
+	in = bufio.NewReaderSize(in, 64<<10)
+	var reading sync.Mutex
+	ended := make(chan error, readers)
+	for range readers {
+		go func() { ended <- s.follow(ctx, in, &reading) }()
+	}
+	if err := <-ended; !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil // the host is gone
+}
+
+// readers is how many messages are looked at side by side; more wait for a slot
+// anyway.
+var readers = runtime.GOMAXPROCS(0) + 1
+
+func (s *server) follow(ctx context.Context, in io.Reader, reading *sync.Mutex) error {
 	for {
 		var q request
+		reading.Lock()
 		octets, err := readFrame(in, maxRequest, &q)
-		if errors.Is(err, io.EOF) {
-			return nil // the host is gone
+		reading.Unlock()
+		if err != nil {
+			return err
+		}
+		if q.Op == opRun {
+			err = s.answer(q.ID, s.do(ctx, &q, octets))
+		} else {
+			go func() { _ = s.answer(q.ID, s.do(ctx, &q, octets)) }()
 		}
 		if err != nil {
 			return err
 		}
-		go func() { _ = s.answer(q.ID, s.do(ctx, &q, octets)) }()
 	}
 }
 
@@ -77,7 +106,7 @@ func (s *server) do(ctx context.Context, q *request, octets []byte) (r reply) {
 	case opRun:
 		rule := s.get(q.key())
 		if rule == nil {
-			return reply{Class: unknown}
+			return reply{Class: Forgotten}
 		}
 		h, ref := q.header(octets)
 		out, err := rule.Run(ctx, field.Of(h, ref, &field.Mailbox{Name: q.Mailbox, Authserv: q.Authserv}))
@@ -93,12 +122,17 @@ func (s *server) do(ctx context.Context, q *request, octets []byte) (r reply) {
 			rule.Forget()
 		}
 	case opForget:
-		s.mu.Lock()
-		maps.DeleteFunc(s.rules, func(key snapshotKey, _ *Rule) bool { return key.plugin == q.Plugin })
-		s.mu.Unlock()
+		s.forget(q.Plugin)
 		return failure(s.host.Forget(ctx, q.Plugin))
 	}
 	return reply{}
+}
+
+// forget drops the rules of a plugin.
+func (s *server) forget(plugin Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.rules, func(key snapshotKey, _ *Rule) bool { return key.plugin == plugin })
 }
 
 func (s *server) rule(ctx context.Context, q *request, settings []byte) reply {
@@ -106,7 +140,7 @@ func (s *server) rule(ctx context.Context, q *request, settings []byte) reply {
 	l := s.host.plugins[q.Plugin]
 	s.host.mu.Unlock()
 	if l == nil || l.plugin == nil {
-		return reply{Class: unknown}
+		return reply{Class: Forgotten}
 	}
 	rule, err := l.plugin.Rule(ctx, settings)
 	if err == nil {

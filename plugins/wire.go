@@ -72,10 +72,6 @@ func (d *Digest) UnmarshalText(text []byte) error {
 	return err
 }
 
-// unknown is the class of a rule that a worker does not have: its host makes it
-// again.
-const unknown Class = "unknown"
-
 var errFrame = errors.New("plugins: a frame that is none")
 
 // appendFrame writes what goes over the pipe in one piece.

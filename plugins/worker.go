@@ -3,6 +3,7 @@ package plugins
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +19,9 @@ const (
 	loadLimit = 20 * time.Second
 	ruleLimit = 5 * time.Second
 	runLimit  = 250 * time.Millisecond
+	// compileLimit is the processor's time that a new module may take to compile,
+	// in a process of its own: the kernel ends that.
+	compileLimit = 5 * time.Second
 )
 
 // A worker that ended is started again at once, then after twice as long each
@@ -36,6 +40,8 @@ const (
 type worker struct {
 	command []string
 	limit   time.Duration // for one message
+	compile time.Duration // of a processor, for a module that is new
+	load    time.Duration // for a module
 
 	trying sync.Mutex // one module at a time is tried
 
@@ -47,7 +53,7 @@ type worker struct {
 }
 
 func newWorker(command []string) *worker {
-	return &worker{command: command, limit: runLimit}
+	return &worker{command: command, limit: runLimit, compile: compileLimit, load: loadLimit}
 }
 
 var (
@@ -92,6 +98,20 @@ func (w *worker) current() (c *child, wait time.Duration, err error) {
 	return w.now, 0, nil
 }
 
+// WorkerPID is the process in which plugins run that are not trusted, 0 if there is
+// none now.
+func (h *Host) WorkerPID() int {
+	if h.worker == nil {
+		return 0
+	}
+	h.worker.mu.Lock()
+	defer h.worker.mu.Unlock()
+	if h.worker.now == nil {
+		return 0
+	}
+	return h.worker.now.cmd.Process.Pid
+}
+
 // ended is told of a process that is gone.
 func (w *worker) ended(c *child) {
 	w.mu.Lock()
@@ -130,10 +150,13 @@ func (w *worker) trial(p *Plugin) error {
 		return p.fault(Away)
 	}
 	defer c.end()
-	r, err := c.ask(context.Background(), &request{Op: opLoad}, p.wasm, loadLimit)
+	if err := limitCPU(c.cmd.Process.Pid, w.compile); err != nil {
+		return p.fault(Away)
+	}
+	r, err := c.ask(context.Background(), &request{Op: opLoad}, p.wasm, w.load)
 	if err != nil {
 		fault := p.fault(Compile)
-		fault.Detail = "it ended the process that compiled it, or took too long"
+		fault.Detail = fmt.Sprintf("it ended the process that compiled it, or took more than %.0f s of a processor: make it smaller, or split its largest functions", w.compile.Seconds())
 		return fault
 	}
 	return r.fault(p)
@@ -149,16 +172,23 @@ func (w *worker) ready(ctx context.Context, r *Rule) (*child, error) {
 		return nil, r.Plugin.fault(Away)
 	}
 	p, key := r.Plugin, r.key()
-	err = c.once(p.Digest, func() error {
-		answer, err := c.ask(context.Background(), &request{Op: opLoad}, p.wasm, loadLimit)
-		return died(p, &answer, err)
+	err = c.once(key, func() error {
+		q := &request{Op: opRule, Plugin: key.plugin, Config: key.config}
+		for again := false; ; again = true {
+			err := c.once(p.Digest, func() error {
+				answer, err := c.ask(context.Background(), &request{Op: opLoad}, p.wasm, w.load)
+				return died(p, &answer, err)
+			})
+			if err != nil {
+				return err
+			}
+			answer, err := c.ask(context.Background(), q, r.settings, ruleLimit)
+			if answer.Class != Forgotten || again {
+				return died(p, &answer, err)
+			}
+			c.forget(p.Digest) // it had to make room
+		}
 	})
-	if err == nil {
-		err = c.once(key, func() error {
-			answer, err := c.ask(context.Background(), &request{Op: opRule, Plugin: key.plugin, Config: key.config}, r.settings, ruleLimit)
-			return died(p, &answer, err)
-		})
-	}
 	return c, err
 }
 
@@ -175,7 +205,7 @@ func (w *worker) run(ctx context.Context, r *Rule, facts *field.Facts) (Outcome,
 			Op: opRun, Plugin: key.plugin, Config: key.config, Mailbox: box.Name, Authserv: box.Authserv,
 			Folder: ref.Folder, Size: ref.Size, Date: ref.Date, Truncated: h.Truncated(),
 		}, h.Raw(), w.limit)
-		if answer.Class == unknown && !again {
+		if answer.Class == Forgotten && !again {
 			c.forget(key, key.plugin)
 			continue
 		}

@@ -26,10 +26,10 @@ func TestAMailboxIsMadeChangedAndWiped(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	_, _, program := w.person(t, "owner")
-	a := w.do(t, program, "POST", "/api/v1/mailboxes", with("host", `"imap.example.com:993"`, "port", "", "label", `"Old/Mail"`, "poll_every", `"5m"`, "folders", `[{"name":"INBOX","label":"In"}]`))
+	a := w.do(t, program, "POST", "/api/v1/mailboxes", with("host", `"imap.example.com:993"`, "port", "", "label", `"Old/Mail"`, "poll_every", `"5m"`, "folders", `[{"name":"INBOX","label":"In"}]`, "authserv", `["MX.example.net","mx.example.net"]`))
 	want(t, a, 201)
 	m := read[api.Mailbox](t, a)
-	if m.Host != "imap.example.com" || m.Port != 993 || m.Label != "Old/Mail" || m.State != "idle" || m.AfterImport != "leave" || m.PollEvery.String() != "5m" ||
+	if m.Host != "imap.example.com" || m.Port != 993 || m.Label != "Old/Mail" || m.State != "idle" || m.AfterImport != "leave" || m.PollEvery.String() != "5m" || strings.Join(m.Authserv, " ") != "mx.example.net" ||
 		a.Header.Get("Location") != "https://mail.example.org/api/v1/mailboxes/"+m.ID || strings.Contains(string(a.body), "sesame") {
 		t.Errorf("got %s", a.body)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
 	"github.com/smtp-sync/smtp-sync/server/api"
+	"github.com/smtp-sync/smtp-sync/server/text"
 )
 
 // A mailbox is added in three pages under one address: the mail address, the
@@ -46,9 +47,10 @@ type draft struct {
 
 	Protocol, Host, Port, Security, Username string
 
-	Typed  vault.Secret // the password, where this form had it
-	Kept   string       // the password sealed, from a form before
-	Tested string       // the outcome sealed
+	Provider string       // whose sign-in gave what is kept; "": it is a password
+	Typed    vault.Secret // the password, where this form had it
+	Kept     string       // the password, or what the provider gave, sealed, from a form before
+	Tested   string       // the outcome sealed
 
 	Name, Label          string
 	Folders              []folderRow
@@ -56,6 +58,7 @@ type draft struct {
 	AfterImport          string
 	History, Since       string
 	PollEvery            string
+	Authserv             string // names, with spaces or line ends between
 }
 
 const byHand = "hand"
@@ -63,6 +66,7 @@ const byHand = "hand"
 // way is a candidate on the page.
 type way struct {
 	api.Candidate
+	door
 	Value  string // what the form says for it
 	Chosen bool
 }
@@ -99,7 +103,7 @@ func (f folderRow) Size() string {
 // wayValue writes a candidate into a form. It is only a shorthand for the
 // fields of the same names, and checked as they are.
 func wayValue(c api.Candidate) string {
-	return url.Values{"protocol": {c.Protocol}, "host": {c.Host}, "port": {strconv.Itoa(c.Port)}, "security": {c.Security}, "username": {c.Username}, "source": {c.Source}}.Encode()
+	return url.Values{"protocol": {c.Protocol}, "host": {c.Host}, "port": {strconv.Itoa(c.Port)}, "security": {c.Security}, "username": {c.Username}, "auth": {c.Auth}, "source": {c.Source}}.Encode()
 }
 
 // readWay reads one again; the hint is our own, and not the form's to say.
@@ -109,7 +113,7 @@ func readWay(s string) (w way, ok bool) {
 		return w, false
 	}
 	port, _ := strconv.Atoi(v.Get("port"))
-	c := api.Candidate{Protocol: v.Get("protocol"), Host: v.Get("host"), Port: port, Security: v.Get("security"), Username: v.Get("username"), Source: v.Get("source")}
+	c := api.Candidate{Protocol: v.Get("protocol"), Host: v.Get("host"), Port: port, Security: v.Get("security"), Username: v.Get("username"), Auth: v.Get("auth"), Source: v.Get("source")}
 	c.Hint = discover.For(c.Host, c.Protocol).Text
 	return way{Candidate: c, Value: wayValue(c)}, true
 }
@@ -118,8 +122,8 @@ func readWay(s string) (w way, ok bool) {
 func readDraft(v url.Values) *draft {
 	d := &draft{Address: strings.TrimSpace(v.Get("address")), Way: v.Get("way"), Protocol: v.Get("protocol"), Host: strings.TrimSpace(v.Get("host")),
 		Port: strings.TrimSpace(v.Get("port")), Security: v.Get("security"), Username: v.Get("username"), Typed: vault.NewSecret(v.Get("password")),
-		Kept: v.Get("kept"), Tested: v.Get("tested"), Name: v.Get("name"), Label: v.Get("label"), Archive: v.Get("archive") != "",
-		NewestFirst: v.Get("newest_first") != "", AfterImport: v.Get("after_import"), History: v.Get("history"), Since: v.Get("since"), PollEvery: v.Get("poll_every")}
+		Kept: v.Get("kept"), Provider: v.Get("provider"), Tested: v.Get("tested"), Name: v.Get("name"), Label: v.Get("label"), Archive: v.Get("archive") != "",
+		NewestFirst: v.Get("newest_first") != "", AfterImport: readAfter(v), History: v.Get("history"), Since: v.Get("since"), PollEvery: v.Get("poll_every"), Authserv: v.Get("authserv")}
 	for _, s := range v["ways"] {
 		if w, ok := readWay(s); ok && len(d.Ways) < mostWays {
 			d.Ways = append(d.Ways, w)
@@ -130,6 +134,42 @@ func readDraft(v url.Values) *draft {
 	}
 	d.Folders = readFolders(v)
 	return d
+}
+
+// readAfter reads what is to happen to the original: days and folder are fields
+// of their own.
+func readAfter(v url.Values) string {
+	switch is := v.Get("after_import"); is {
+	case "delete_after":
+		return is + ":" + strings.TrimSpace(v.Get("after_days")) + "d"
+	case "move":
+		return is + ":" + strings.TrimSpace(v.Get("after_folder"))
+	default:
+		return is
+	}
+}
+
+// After is how the page shows that: what is chosen, with its days or folder.
+func (d *draft) After() (a struct{ Do, Days, Folder string }) {
+	do, value, _ := strings.Cut(d.AfterImport, ":")
+	switch a.Do = do; do {
+	case "delete_after":
+		a.Days = strings.TrimSuffix(value, "d")
+	case "move":
+		a.Folder = value
+	}
+	return a
+}
+
+// afterWords says what happens to the originals of a mailbox.
+func afterWords(after string) string {
+	switch a, err := account.ParseAfter(after); {
+	case err == nil && a.Days > 0:
+		return text.T("after.later", "days", strconv.Itoa(a.Days))
+	case err == nil && a.Do == "move":
+		return text.T("after.move", "folder", a.Folder)
+	}
+	return text.Word("after", after)
 }
 
 // readFolders reads the rows: the folders' names in order, the numbers of the
@@ -157,7 +197,7 @@ func (d *draft) take(w way) {
 func (d *draft) found(all []discover.Candidate) {
 	d.Ways = nil
 	for _, f := range all[:min(len(all), mostWays)] {
-		c := api.Candidate(f)
+		c := api.Candidate{Protocol: f.Protocol, Host: f.Host, Port: f.Port, Security: f.Security, Username: f.Username, Auth: f.Auth, Source: f.Source, Hint: f.Hint}
 		d.Ways = append(d.Ways, way{Candidate: c, Value: wayValue(c)})
 	}
 	if len(d.Ways) > 0 {
@@ -175,6 +215,9 @@ func (d *draft) of(c *call, what string) []string {
 // password gives the one that was typed now, or else before, and seals it for
 // the next form.
 func (d *draft) password(c *call) string {
+	if d.Provider != "" {
+		return ""
+	}
 	p := d.Typed.RevealString()
 	if p == "" {
 		before, _ := c.s.sealed.open(d.Kept, d.of(c, sealPassword)...)
@@ -190,7 +233,7 @@ func (d *draft) password(c *call) string {
 // definition gives what leads to the mailbox; which of its mail is wanted comes
 // later.
 func (d *draft) definition(password string) api.Definition {
-	n := api.Definition{Protocol: d.Protocol, Host: d.Host, Security: d.Security, Username: d.Username, Password: password}
+	n := api.Definition{Protocol: d.Protocol, Host: d.Host, Security: d.Security, Username: d.Username, Password: password, Provider: d.Provider}
 	if d.Port != "" {
 		p, err := strconv.Atoi(d.Port)
 		if err != nil {

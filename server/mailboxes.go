@@ -61,9 +61,9 @@ func (s *Service) views(ctx context.Context, user id.User, list []account.Mailbo
 
 // view gives the definition of a mailbox.
 func view(m account.Mailbox) api.Mailbox {
-	v := api.Mailbox{ID: m.ID.String(), Name: m.Name, Protocol: m.Protocol, Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username,
+	v := api.Mailbox{ID: m.ID.String(), Name: m.Name, Protocol: m.Protocol, Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username, Provider: m.Consent.Provider,
 		Folders: []api.Folder{}, Label: m.Label, Archive: m.Archive, AfterImport: m.AfterImport, History: m.History, Since: m.Since.UTC(),
-		NewestFirst: m.NewestFirst, CreatedAt: m.Created.UTC()}
+		NewestFirst: m.NewestFirst, Authserv: list(m.Authserv), CreatedAt: m.Created.UTC()}
 	for _, f := range m.Folders {
 		v.Folders = append(v.Folders, api.Folder(f))
 	}
@@ -141,6 +141,9 @@ func (s *Service) version(m account.Mailbox) string {
 // createMailbox answers without connecting: that is what the test is for.
 func (s *Service) createMailbox(c *call, in api.MailboxNew) error {
 	m, err := in.Check(s.o.Hosts)
+	if err == nil {
+		err = s.serves(m)
+	}
 	if err != nil {
 		return err
 	}
@@ -166,8 +169,10 @@ func (s *Service) add(c *call, m account.Mailbox) (account.Mailbox, error) {
 	lock := s.edit(c.who.user)
 	lock.Lock()
 	defer lock.Unlock()
-	if err := s.o.Prober.Admit(c.who.user, m); err != nil {
-		return m, err
+	if m.Consent.Provider == "" {
+		if err := s.o.Prober.Admit(c.who.user, m); err != nil {
+			return m, err
+		}
 	}
 	all, err := s.o.Accounts.Mailboxes(c.ctx, c.who.user)
 	if err != nil {
@@ -240,17 +245,7 @@ func (s *Service) change(c *call, in api.MailboxPatch, unmet func(version string
 	if err := s.o.Accounts.UpdateMailbox(c.ctx, c.who.user, next); err != nil {
 		return err
 	}
-	stored, err := s.o.Schedules.Schedule(c.ctx, c.who.user, box)
-	if err != nil {
-		return err
-	}
-	if err := s.enlist(c, box); err != nil {
-		return err
-	}
-	if stored.Phase == schedule.Failing { // the user has done something about it
-		return engineError(s.o.Engine.Resume(c.ctx, c.who.user, box))
-	}
-	return nil
+	return s.goOn(c, box) // the user has done something about it
 }
 
 func (s *Service) deleteMailbox(c *call) error {
@@ -272,5 +267,5 @@ func (s *Service) deleteMailbox(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(fiber.StatusOK, api.Wiped{Receipt: receipt(r)})
+	return c.answer(fiber.StatusOK, api.Wiped{Receipt: s.receipt(r)})
 }

@@ -99,7 +99,7 @@ func (s *Service) deleteMe(c *call) error {
 		return err
 	}
 	s.forgetCookie(c, s.cookie)
-	return c.answer(fiber.StatusOK, api.Wiped{Receipt: receipt(r)})
+	return c.answer(fiber.StatusOK, api.Wiped{Receipt: s.receipt(r)})
 }
 
 func (s *Service) deleteGrant(c *call) error {
@@ -107,7 +107,7 @@ func (s *Service) deleteGrant(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(fiber.StatusOK, api.Wiped{Receipt: receipt(r)})
+	return c.answer(fiber.StatusOK, api.Wiped{Receipt: s.receipt(r)})
 }
 
 func (s *Service) getReceipt(c *call) error {
@@ -115,5 +115,5 @@ func (s *Service) getReceipt(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(fiber.StatusOK, receipt(r))
+	return c.answer(fiber.StatusOK, s.receipt(r))
 }

@@ -22,7 +22,7 @@ import (
 var pageFiles embed.FS
 
 // functions are what pages may call, besides the methods of their frame.
-var functions = template.FuncMap{"t": text.Say, "word": text.Word, "count": count, "octets": octets, "sentence": sentence, "because": because}
+var functions = template.FuncMap{"t": text.Say, "word": text.Word, "count": count, "octets": octets, "sentence": sentence, "after": afterWords, "because": because}
 
 // templates are the pages, each in the layout.
 var templates = readPages()

@@ -28,13 +28,15 @@ type editView struct {
 	Polls     []option
 	// HasPassword: a new one was typed on a page before.
 	HasPassword bool
+	SignedIn    string // name of the provider whose sign-in opens it; "": a password does
+	Door        door
 }
 
 // polls are the pauses that the page offers.
 var polls = []api.Duration{0, api.Duration(time.Minute), api.Duration(5 * time.Minute), api.Duration(15 * time.Minute), api.Duration(time.Hour), api.Duration(6 * time.Hour), api.Duration(24 * time.Hour)}
 
 func draftOf(m account.Mailbox) *draft {
-	d := &draft{Label: m.Label, Archive: m.Archive, AfterImport: m.AfterImport, Name: m.Name, PollEvery: api.Duration(m.PollEvery).String()}
+	d := &draft{Label: m.Label, Archive: m.Archive, AfterImport: m.AfterImport, Name: m.Name, PollEvery: api.Duration(m.PollEvery).String(), Authserv: strings.Join(m.Authserv, " ")}
 	d.pin(m)
 	for i, f := range m.Folders {
 		d.Folders = append(d.Folders, folderRow{Index: i, Name: f.Name, Label: f.Label, Chosen: true})
@@ -81,6 +83,10 @@ func (s *Service) showEdit(c *call, status int, m account.Mailbox, v editView) e
 	}
 	v.ID, v.Title, v.Labels = m.ID.String(), m.Name, allows(a, oauth.ScopeLabels)
 	v.HasPassword = v.Kept != ""
+	v.Door = s.doorOf(m.Host, m.Protocol)
+	if m.Consent.Provider != "" {
+		v.SignedIn = s.nameOf(m.Consent.Provider)
+	}
 	v.Polls = pollOptions(v.PollEvery)
 	return c.showAs(status, "edit", text.T("edit.title"), v)
 }
@@ -130,7 +136,7 @@ func (s *Service) editForm(c *call) error {
 		view.Wrong = wrongs{{ID: "password", Name: "password", Text: sentence(p.Detail), Help: sentence(p.Help)}}
 		return s.showEdit(c, p.Status, m, view)
 	}
-	w, err := faultsOf(err, onPage(rows))
+	w, err := faultsOf(err, inEdit(rows))
 	if err != nil {
 		return err
 	}
@@ -154,12 +160,26 @@ func (d *draft) patch(m account.Mailbox, v url.Values, password string) (p api.M
 	if v.Has("poll_every") {
 		p.PollEvery = new(api.ParseDuration(d.PollEvery))
 	}
+	if v.Has("authserv") {
+		p.Authserv = new(parted(d.Authserv))
+	}
 	if m.Protocol == "imap" && v.Has("folder") {
 		var f []api.Folder
 		f, rows = picked(m.Protocol, d.Folders)
 		p.Folders = &f
 	}
 	return p, rows
+}
+
+// inEdit is onPage, with the trusted servers in one field.
+func inEdit(rows []int) func(string) string {
+	on := onPage(rows)
+	return func(field string) string {
+		if strings.HasPrefix(field, "authserv[") {
+			return "authserv"
+		}
+		return on(field)
+	}
 }
 
 // tryAgain tests the mailbox with the password of the form, or with its own.
@@ -175,7 +195,7 @@ func (s *Service) tryAgain(c *call, m account.Mailbox, view editView, password s
 			view.Wrong = w
 			return s.showEdit(c, fiber.StatusUnprocessableEntity, m, view)
 		}
-		with.Password = vault.NewSecret(password)
+		with.Password, with.Consent = vault.NewSecret(password), account.Consent{}
 	}
 	o, err := s.test(c.ctx, c.who.user, with, nil)
 	if err != nil {
@@ -184,7 +204,7 @@ func (s *Service) tryAgain(c *call, m account.Mailbox, view editView, password s
 	view.Outcome = &o
 	if !o.ok() {
 		field, said := failedField(o)
-		if field == "password" {
+		if field == "password" && with.Consent.Provider == "" {
 			view.Kept = ""
 		} else {
 			field = "test"

@@ -35,13 +35,13 @@ func TestAMailboxIsChangedWithoutJavaScript(t *testing.T) {
 		t.Error("the page has the password")
 	}
 	f := filled(t, page, path+"/edit")
-	a := w.submit(t, browser, path+"/edit", copied(f, "step", "save", "name", "New", "label", "Old/Mail", "archive", "1", "after_import", "seen", "poll_every", "15m",
+	a := w.submit(t, browser, path+"/edit", copied(f, "step", "save", "name", "New", "label", "Old/Mail", "archive", "1", "after_import", "seen", "poll_every", "15m", "authserv", "MX.example.net, mx2.example.net",
 		"folder_more", "Sent", "host", "evil.example", "username", "eve"))
 	if want(t, a, 303); a.Header.Get("Location") != "https://mail.example.org"+path {
 		t.Errorf("to %s", a.Header.Get("Location"))
 	}
 	m, _ := w.Accounts.Mailbox(t.Context(), user, box.ID)
-	if m.Name != "New" || m.Label != "Old/Mail" || !m.Archive || m.AfterImport != "seen" || m.PollEvery != 15*time.Minute || len(m.Folders) != 2 ||
+	if m.Name != "New" || m.Label != "Old/Mail" || !m.Archive || m.AfterImport != "seen" || m.PollEvery != 15*time.Minute || strings.Join(m.Authserv, " ") != "mx.example.net mx2.example.net" || len(m.Folders) != 2 ||
 		m.Host != box.Host || m.Username != box.Username || !m.Password.Equal(box.Password) {
 		t.Errorf("got %+v", m)
 	}
@@ -55,7 +55,7 @@ func TestAMailboxIsChangedWithoutJavaScript(t *testing.T) {
 		t.Errorf("got %+v", m)
 	}
 	f = filled(t, w.do(t, browser, "GET", path+"/edit", ""), path+"/edit")
-	for _, c := range [][]string{{"name", strings.Repeat("x", 101)}, {"label", "SPAM"}, {"after_import", "burn"}, {"poll_every", "1s"}, {"password", "a\nb"}} {
+	for _, c := range [][]string{{"name", strings.Repeat("x", 101)}, {"label", "SPAM"}, {"after_import", "burn"}, {"poll_every", "1s"}, {"authserv", "mx.example.net; dmarc=pass"}, {"password", "a\nb"}} {
 		a := w.submit(t, browser, path+"/edit", copied(f, "step", "save", c[0], c[1]))
 		want(t, a, 422)
 		says(t, a, `href="#`+c[0]+`"`)

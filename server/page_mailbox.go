@@ -63,7 +63,7 @@ func (s *Service) showMailboxPage(c *call) error {
 	if len(views) == 0 {
 		return api.ErrNotFound
 	}
-	v := mailboxView{boxView: views[0], Settings: chosen(views[0].Mailbox)}
+	v := mailboxView{boxView: views[0], Settings: chosen(views[0].Mailbox, s.nameOf(m.Consent.Provider))}
 	span := spans[0]
 	for _, o := range spans {
 		if o == c.Query("window") {
@@ -86,11 +86,14 @@ func (s *Service) showMailboxPage(c *call) error {
 	return c.show("mailbox", m.Name, v)
 }
 
-// chosen are the settings of a mailbox in words.
-func chosen(m api.Mailbox) []fact {
+// chosen are the settings of a mailbox in words, with the name of its provider.
+func chosen(m api.Mailbox, provider string) []fact {
 	facts := []fact{
 		{text.T("setting.server"), text.Word("protocol", m.Protocol) + ", " + m.Host + ":" + strconv.Itoa(m.Port) + ", " + text.Word("security", m.Security)},
 		{text.T("setting.username"), m.Username},
+	}
+	if provider != "" {
+		facts = append(facts, fact{text.T("setting.signin"), provider})
 	}
 	for _, f := range m.Folders {
 		value := f.Name
@@ -114,7 +117,7 @@ func chosen(m api.Mailbox) []fact {
 		history = text.T("setting.since", "date", m.Since.Format(time.DateOnly))
 	}
 	return append(facts, fact{text.T("setting.label"), label}, fact{text.T("setting.place"), place}, fact{text.T("setting.history"), history},
-		fact{text.T("setting.after"), text.Word("after", m.AfterImport)}, fact{text.T("setting.every"), every})
+		fact{text.T("setting.after"), afterWords(m.AfterImport)}, fact{text.T("setting.every"), every})
 }
 
 // charts draws the figures of a window.

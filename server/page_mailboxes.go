@@ -67,6 +67,15 @@ func (b boxView) Connect() string {
 	return grantPath("/mailboxes/"+b.ID, false)
 }
 
+// SignIn is the page that leads to the provider whose sign-in may mend what is
+// wrong with the mailbox; "" if its cure is elsewhere.
+func (b boxView) SignIn() string {
+	if b.Reason == nil || !mends(b.Reason.Code) {
+		return ""
+	}
+	return "/mailboxes/" + b.ID + "/connect"
+}
+
 type stripView struct {
 	Drawing template.HTML
 	Text    string

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,6 +36,17 @@ type newView struct {
 	Waiting  *Waiting // only in the demo
 	// HasPassword: it was typed on a page before.
 	HasPassword bool
+	SignedIn    string // name of the provider whose sign-in has opened the mailbox
+	ByHand      door   // of the server that was entered by hand
+	SignIns     bool   // there are providers with a sign-in
+}
+
+// AtTest: a provider's sign-in has opened the mailbox, and its test comes next.
+func (v newView) AtTest() bool { return v.Page == pageServer && v.SignedIn != "" }
+
+// SomeTakeNone: of the ways some want no password.
+func (v newView) SomeTakeNone() bool {
+	return slices.ContainsFunc(v.Ways, func(w way) bool { return w.NoPassword })
 }
 
 func (s *Service) newPage() []*route {
@@ -57,6 +69,9 @@ func (s *Service) newSteps(c *call) error {
 		return err
 	}
 	d := readDraft(v)
+	if chosen := v.Get("connect"); chosen != "" {
+		return s.connectNew(c, d, chosen)
+	}
 	switch v.Get("step") {
 	case "find":
 		return s.find(c, d)
@@ -69,12 +84,12 @@ func (s *Service) newSteps(c *call) error {
 		return s.tryNew(c, d)
 	case "tested":
 		if o, ok := d.kept(c); ok {
-			d.password(c)
+			d.carry(c)
 			return s.afterTest(c, d, o)
 		}
 		return s.tryNew(c, d) // it has been too long
 	case "reckon":
-		d.password(c)
+		d.carry(c)
 		return s.showMail(c, fiber.StatusOK, d, nil)
 	case "create":
 		return s.create(c, d)
@@ -87,11 +102,20 @@ func (s *Service) showNew(c *call, status int, v newView) error {
 	if err != nil {
 		return err
 	}
-	v.Grant, v.Labels, v.HasPassword = grantOf(a).Status, allows(a, oauth.ScopeLabels), v.Kept != ""
+	v.Grant, v.Labels, v.HasPassword = grantOf(a).Status, allows(a, oauth.ScopeLabels), v.Kept != "" && v.Provider == ""
+	v.SignIns = len(s.o.Sources.All()) > 0
+	if v.Provider != "" && v.Kept != "" {
+		v.SignedIn = s.nameOf(v.Provider)
+	}
+	if v.Way == byHand {
+		v.ByHand = s.doorOf(v.Host, v.Protocol)
+	}
 	if v.Page != pageMail {
 		v.Waiting = s.o.Waiting
 	}
 	for i := range v.Ways {
+		v.Ways[i].door = s.doorOf(v.Ways[i].Host, v.Ways[i].Protocol)
+		v.Ways[i].NoPassword = v.Ways[i].NoPassword || v.Ways[i].Auth == "oauth"
 		if v.Ways[i].Chosen = v.Ways[i].Value == v.Way; v.Ways[i].Chosen {
 			v.Wrong.lead(i)
 		}
@@ -148,11 +172,58 @@ func (s *Service) byHand(c *call, d *draft) error {
 	return s.showNew(c, fiber.StatusOK, newView{draft: d, Page: pageServer})
 }
 
+// carry seals what opens the mailbox for the next form.
+func (d *draft) carry(c *call) {
+	if d.Provider == "" {
+		d.password(c)
+	} else {
+		d.consent(c)
+	}
+}
+
 // checked gives the mailbox that is to be tested, or what is wrong with it.
 func (s *Service) checked(c *call, d *draft) (account.Mailbox, wrongs, error) {
 	m, err := api.MailboxTry{Definition: d.definition(d.password(c))}.Check(s.o.Hosts)
 	w, err := faultsOf(err, nil)
-	return m, w, err
+	if err != nil || len(w) > 0 || d.Provider == "" {
+		return m, w, err
+	}
+	var ok bool
+	if m.Consent, ok = d.consent(c); !ok {
+		d.Provider = "" // it has lain too long, or was changed
+		w = wrongs{{ID: "connect", Name: "connect", Text: text.T("new.late"), Help: text.T("new.late.connect")}}
+	}
+	return m, w, nil
+}
+
+// connectNew sends the browser to the provider of the way whose button was
+// pressed.
+func (s *Service) connectNew(c *call, d *draft, chosen string) error {
+	if w, ok := readWay(chosen); ok {
+		d.take(w)
+	}
+	v := newView{draft: d, Page: pageServer}
+	d.Provider, d.Kept = "", ""
+	client := s.o.Sources.For(strings.ToLower(d.Host), d.Protocol)
+	if client == nil {
+		w, err := saidBy(s.noSignIn(d.Host), "host")
+		if err != nil {
+			return err
+		}
+		v.Wrong = w
+		return s.showNew(c, fiber.StatusUnprocessableEntity, v)
+	}
+	d.Provider = client.ID
+	m, err := api.MailboxTry{Definition: d.definition("")}.Check(s.o.Hosts)
+	d.Provider = ""
+	if v.Wrong, err = faultsOf(err, nil); err != nil {
+		return err
+	}
+	if len(v.Wrong) > 0 {
+		return s.showNew(c, fiber.StatusUnprocessableEntity, v)
+	}
+	return s.visitProvider(c, client, m.Protocol, m.Username, trip{Draft: tripDraft{Address: d.Address[:min(len(d.Address), 320)],
+		Protocol: m.Protocol, Host: m.Host, Port: strconv.Itoa(m.Port), Security: m.Security, Username: m.Username}})
 }
 
 // tryNew tests and shows what comes next.
@@ -180,7 +251,10 @@ func (s *Service) afterTest(c *call, d *draft, o outcome) error {
 	}
 	v := newView{draft: d, Page: pageServer, Outcome: &o}
 	field, said := failedField(o)
-	if field == "password" {
+	switch {
+	case field == "password" && d.Provider != "": // it may be a switch at the provider: the consent is good for another try
+		field = "connect"
+	case field == "password":
 		d.Kept = ""
 	}
 	v.Wrong = wrongs{{ID: field, Name: field, Text: sentence(said.Detail), Help: cure(o)}}
@@ -219,7 +293,15 @@ func (s *Service) showMail(c *call, status int, d *draft, w wrongs) error {
 // and nothing is imported without its label.
 func (s *Service) create(c *call, d *draft) error {
 	password := d.password(c)
-	if password == "" {
+	consent, connected := account.Consent{}, false
+	if d.Provider != "" {
+		if consent, connected = d.consent(c); !connected {
+			d.Provider = ""
+			w := wrongs{{ID: "connect", Name: "connect", Text: text.T("new.late"), Help: text.T("new.late.connect")}}
+			return s.showNew(c, fiber.StatusUnprocessableEntity, newView{draft: d, Page: pageServer, Wrong: w})
+		}
+	}
+	if password == "" && !connected {
 		w := wrongs{{ID: "password", Name: "password", Text: text.T("new.late"), Help: text.T("new.late.help")}}
 		return s.showNew(c, fiber.StatusUnprocessableEntity, newView{draft: d, Page: pageServer, Wrong: w})
 	}
@@ -232,6 +314,7 @@ func (s *Service) create(c *call, d *draft) error {
 	if len(w) > 0 {
 		return s.showMail(c, fiber.StatusUnprocessableEntity, d, w)
 	}
+	m.Consent = consent
 	to, release := c.press()
 	defer release()
 	if to != "" {

@@ -30,7 +30,7 @@ func promises() []promise {
 		{"content", nil, []proof{{"./internal/e2e", "TestNoOctetOfABodyIsLeftBehind"}, {"./internal/e2e", "TestTheCanaryWouldBeFound"}}},
 		{"memory", nil, []proof{{"./internal/e2e", "TestLargeMailNeedsNoMoreMemoryThanSmall"}, {"./internal/source/imap", "TestLargeMessageIsNeverHeldInMemory"}}},
 		{"google", []place{settings}, []proof{{"./internal/gmail", "TestWithoutTheLabelsScopeGmailIsAskedNothing"}}},
-		{"passwords", []place{lens}, []proof{{"./server", "TestAPasswordIsInNoAnswer"}, {"./internal/source/imap", "TestConnectionIsNeverResumedForAnotherMailbox"}}},
+		{"passwords", []place{lens}, []proof{{"./server", "TestAPasswordIsInNoAnswer"}, {"./server", "TestTokensGoToTheirOwnServerAlone"}, {"./internal/source/imap", "TestConnectionIsNeverResumedForAnotherMailbox"}}},
 		{"rest", nil, []proof{{"./internal/store/sqlite", "TestNothingIsOnDiskInTheClear"}, {"./internal/vault", "TestASealedValueOpensOnlyAtItsPlaceUnderItsKey"}}},
 		{"transit", nil, []proof{{"./internal/source/imap", "TestNothingIsSentBeforeTLS"}, {"./internal/source/pop3", "TestPasswordNeverLeavesWithoutTLS"}, {"./internal/source/pop3", "TestBadCertificateStopsBeforeLogin"}}},
 		{"isolation", nil, []proof{{"./server", "TestWhatIsSomebodyElsesIsNotFoundOnEveryRoute"}, {"./actors", "TestARevokedGrantStopsTheUserAndNobodyElse"}}},

@@ -212,7 +212,7 @@ func (s *Service) receiptPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	v := receiptView{Receipt: receipt(r)}
+	v := receiptView{Receipt: s.receipt(r)}
 	for _, name := range sortedKeys(r.Rows) {
 		v.Tables = append(v.Tables, counted{name, r.Rows[name]})
 	}

@@ -69,6 +69,34 @@ func TestAMailboxIsWipedAfterItsNameIsTyped(t *testing.T) {
 	}
 }
 
+// TestAReceiptSaysHowLongHistoryKeepsTheKey, on the page and over the API, and
+// says nothing of it where no key was destroyed or where there is no history.
+func TestAReceiptSaysHowLongHistoryKeepsTheKey(t *testing.T) {
+	t.Parallel()
+	for _, history := range []time.Duration{0, 30 * 24 * time.Hour} {
+		w := newWorld(t, func(o *server.Options) { o.KeyHistory = history })
+		user, _, program := w.person(t, "owner")
+		box := w.Mailbox(t, user, "Old mail")
+		for path, destroyed := range map[string]bool{"/api/v1/mailboxes/" + box.ID.String(): true, "/api/v1/grant": false} {
+			a := w.do(t, program, "DELETE", path, "")
+			want(t, a, 200)
+			r := read[api.Wiped](t, a).Receipt
+			until := time.Time{}
+			if destroyed && history > 0 {
+				until = r.At.Add(history)
+			}
+			if !r.HistoryUntil.Equal(until) {
+				t.Errorf("%s: history until %v, want %v", path, r.HistoryUntil, until)
+			}
+			page := w.do(t, as{}, "GET", "/receipts/"+r.ID, "")
+			want(t, page, 200)
+			if got := strings.Contains(string(page.body), "could bring it back until"); got != !until.IsZero() {
+				t.Errorf("%s: that the page speaks of history is %t", path, got)
+			}
+		}
+	}
+}
+
 func TestGoogleAccessIsWithdrawnAfterTheWordIsTyped(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

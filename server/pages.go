@@ -8,7 +8,7 @@ import (
 
 // pageRoutes are the routes of all pages; each page has its own in its file.
 func (s *Service) pageRoutes() (all []*route) {
-	for _, page := range [][]*route{s.startPage(), s.newPage(), s.mailboxesPage(), s.mailboxPage(), s.editPage(), s.wipePage(), s.auditPage(), s.decisionForms(), s.whyPage(), s.rulesPage(),
+	for _, page := range [][]*route{s.startPage(), s.newPage(), s.importPage(), s.mailboxesPage(), s.mailboxPage(), s.editPage(), s.connectPage(), s.wipePage(), s.auditPage(), s.decisionForms(), s.whyPage(), s.rulesPage(),
 		s.settingsPage(), s.lensPage(), s.privacyPage(), s.apiPage()} {
 		all = append(all, page...)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/rulebook"
@@ -102,6 +103,8 @@ type Rules interface {
 	Remove(ctx context.Context, user id.User, name string) error
 	// Try asks a plugin about a header section, of which nothing is kept.
 	Try(ctx context.Context, user id.User, name string, config []byte, header string, size int64) (plugins.Outcome, error)
+	// TryAll asks it about messages of a mailbox, of which nothing is kept.
+	TryAll(ctx context.Context, user id.User, name string, config []byte, box account.Mailbox, all []mail.Headed) ([]rulebook.Trial, error)
 
 	// Left forgets what memory has of a user who is wiped.
 	Left(user id.User)
@@ -148,6 +151,9 @@ type Prober interface {
 	// many that were wrong: keeping them would be another way to guess.
 	Admit(user id.User, box account.Mailbox) error
 	Test(ctx context.Context, user id.User, box account.Mailbox, told func(probe.Step)) (probe.Result, error)
+	// Newest fetches the headers of the newest messages, the newest first; what is
+	// wrong with the connection is a *mail.Fault.
+	Newest(ctx context.Context, user id.User, box account.Mailbox, n int) ([]mail.Headed, error)
 }
 
 // Google is where people sign in (oauth.Visits and oauth.Provider). Sessions
@@ -157,6 +163,17 @@ type Google interface {
 	Begin(ctx context.Context, a oauth.Ask) (address, cookie string, err error)
 	End(ctx context.Context, cookie string, query url.Values, person string) (oauth.Ask, oauth.Grant, error)
 	AuthOrigin(ctx context.Context) (string, error)
+}
+
+// Sources are the providers whose sign-in opens mailboxes here (oauth.Clients).
+type Sources interface {
+	// For gives the one of a mail server, Get that of an id; nil: there is none.
+	For(host, protocol string) *oauth.Client
+	Get(id string) *oauth.Client
+	All() []*oauth.Client
+	// End takes what a provider's page sent a browser back with.
+	End(ctx context.Context, id string, visit vault.Secret, query url.Values) (account.Consent, error)
+	Origins() []string
 }
 
 // Deliveries takes Google's security events (risc.Receiver): what to answer,

@@ -33,10 +33,11 @@ func (s *Service) headers(c *fiber.Ctx) {
 }
 
 // policy is the Content-Security-Policy: nothing inline, nothing from
-// elsewhere. A form may lead to this service, and on to Google: Chromium
-// applies form-action to the redirect that answers a form as well.
+// elsewhere. A form may lead to this service, and on to Google or to a mailbox's
+// provider: Chromium applies form-action to the redirect that answers a form as well.
 type policy struct {
-	google Google
+	google  Google
+	sources string // origins of the providers of mailboxes
 
 	mu     sync.Mutex
 	origin string
@@ -49,10 +50,13 @@ const policyText = "default-src 'none'; script-src 'self'; style-src 'self'; img
 func (p *policy) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.origin == "" {
-		return policyText
+	text := policyText
+	for _, more := range []string{p.origin, p.sources} {
+		if more != "" {
+			text += " " + more
+		}
 	}
-	return policyText + " " + p.origin
+	return text
 }
 
 // discover learns the origin of Google's page, once it can be learned. It is

@@ -39,13 +39,15 @@ type Options struct {
 	Finder     Finder
 	Prober     Prober
 	Google     Google
+	Sources    Sources
 	Deliveries Deliveries
 	Hosts      api.Hosts
 
 	Ready func() bool // whether the process can do its work
 
 	SignUp         account.SignUp
-	BytesPerDay    int64 // of a user; 0: no limit
+	BytesPerDay    int64         // of a user; 0: no limit
+	KeyHistory     time.Duration // how long a destroyed key can be brought back; 0: it cannot
 	TrustedProxies []netip.Prefix
 	OriginSecret   vault.Secret // empty: none is asked for
 	PrivacyURL     string       // of the operator; may be ""
@@ -73,6 +75,7 @@ type Service struct {
 	secure   bool   // it is https
 	cookie   string // name of the session's
 	flow     string // name of the sign-in's
+	trip     string // name of that of a visit to a mailbox's provider
 	cursors  signer
 	versions signer
 	sealed   sealer // what forms carry along
@@ -96,12 +99,12 @@ func NewService(o Options) (*Service, error) {
 	}
 	s := &Service{o: o, hub: live.New(), limits: limiters(), origin: u.Scheme + "://" + u.Host, secure: u.Scheme == "https",
 		cursors: newSigner(o.Key, labelCursor), versions: newSigner(o.Key, labelVersion), sealed: newSealer(o.Key)}
-	s.cookie, s.flow = "session", "signin"
+	s.cookie, s.flow, s.trip = "session", "signin", "connect"
 	if s.secure { // a cookie of this name can only have come from this host, over https
-		s.cookie, s.flow = "__Host-session", "__Host-signin"
+		s.cookie, s.flow, s.trip = "__Host-session", "__Host-signin", "__Host-connect"
 	}
 	s.base, s.stop = context.WithCancel(context.Background())
-	s.policy.google = o.Google
+	s.policy.google, s.policy.sources = o.Google, strings.Join(o.Sources.Origins(), " ")
 	s.routes = s.table()
 	if s.document, err = s.describe(); err != nil {
 		return nil, err

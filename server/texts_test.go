@@ -23,7 +23,7 @@ func (u used) call(where, function, key string) {
 	switch function {
 	case "t", "T", "Say":
 		u.keys[key] = where
-	case "word", "Word":
+	case "word", "Word", "List":
 		u.families[key] = where
 	}
 }
@@ -141,6 +141,9 @@ func TestEveryTextIsThereAndEveryTextIsUsed(t *testing.T) {
 		bare := strings.TrimSuffix(strings.TrimSuffix(k, ".one"), ".other")
 		there[bare] = true
 		family := k[:max(0, strings.LastIndexByte(k, '.'))]
+		if _, err := strconv.Atoi(k[len(family)+1:]); err == nil { // a text of a list
+			family = family[:strings.LastIndexByte(family, '.')]
+		}
 		families[family] = true
 		if u.keys[bare] == "" && u.families[family] == "" {
 			t.Errorf("nothing uses %s", k)

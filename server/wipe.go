@@ -65,8 +65,13 @@ func (s *Service) WipeUser(ctx context.Context, user id.User) (account.Receipt, 
 	return r, err
 }
 
-func receipt(r account.Receipt) api.Receipt {
+// receipt is what its reader gets. Where the place of the keys has a history, it
+// says until when: as that is now, since who lengthens it lengthens it for all.
+func (s *Service) receipt(r account.Receipt) api.Receipt {
 	out := api.Receipt{ID: r.ID, At: r.At.UTC(), Subject: r.Of, Rows: r.Rows, KeyDestroyed: r.KeyDestroyed, Outside: r.Outside}
+	if r.KeyDestroyed && s.o.KeyHistory > 0 {
+		out.HistoryUntil = out.At.Add(s.o.KeyHistory)
+	}
 	if out.Rows == nil {
 		out.Rows = map[string]int64{}
 	}

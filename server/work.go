@@ -69,7 +69,7 @@ func (s *Service) discover(c *call) error {
 	}
 	out := make([]api.Candidate, len(found))
 	for i, f := range found {
-		out[i] = api.Candidate(f)
+		out[i] = s.candidate(f)
 	}
 	return c.answer(fiber.StatusOK, out)
 }

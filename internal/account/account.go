@@ -47,23 +47,27 @@ type Mailbox struct {
 	Port        int
 	Security    string // "tls", "starttls"
 	Username    string
-	Password    vault.Secret // empty where it is given anew for each pass
+	Password    vault.Secret // empty where it is given anew for each pass, and with a Consent
+	Consent     Consent      // in place of a password
 	Folders     []Folder     // IMAP; none: INBOX
 	Label       string
 	Archive     bool
-	AfterImport string // "leave", "delete", "seen"
+	AfterImport string // see After
 
 	History     string        // which mail that is there already: "all", "new" (none of it), "since"
 	Since       time.Time     // for "since"
 	NewestFirst bool          // of the history
 	PollEvery   time.Duration // 0: the default
+	Authserv    []string      // servers whose Authentication-Results rules believe (RFC 8601 s5); none: nobody's
 	Created     time.Time     // made by the store
 }
 
-// Folder is an IMAP folder to read, and the label for what is in it.
+// Folder is an IMAP folder to read, and where what is in it arrives.
 type Folder struct {
-	Name  string `json:"name"`
-	Label string `json:"label,omitempty"`
+	Name    string `json:"name"`
+	Label   string `json:"label,omitempty"`
+	Archive bool   `json:"archive,omitempty"` // not into the inbox, wherever else mail of the mailbox goes
+	Spam    bool   `json:"spam,omitempty"`    // to Gmail's spam, as it lay in such a folder
 }
 
 // ErrIdentity is what changing a mailbox into another maildrop is answered

@@ -34,7 +34,7 @@ type Export struct {
 // LeftOut is what an Export has not got.
 func LeftOut() []string {
 	return []string{
-		"mailbox passwords, Google's refresh token, upload session addresses: sealed, and given to nobody",
+		"mailbox passwords and tokens, Google's refresh token, upload session addresses: sealed, and given to nobody",
 		"session cookies, API tokens, idempotency keys, requests: only keyed hashes of them are kept",
 		"keys, and the hashes under which a user is looked up",
 		"receipts of earlier deletions: they belong to nobody",
@@ -52,6 +52,9 @@ type HeldBox struct {
 	Security    string         `json:"security"`
 	Username    string         `json:"username"`
 	HasPassword bool           `json:"has_password"`
+	Provider    string         `json:"provider,omitempty"`            // whose sign-in stands in for a password
+	Connected   bool           `json:"connected,omitempty"`           // with it
+	TokenEnds   time.Time      `json:"access_token_ends_at,omitzero"` // the one that is kept, sealed
 	Folders     []Folder       `json:"folders"`
 	Label       string         `json:"label"`
 	Archive     bool           `json:"archive"`
@@ -60,6 +63,7 @@ type HeldBox struct {
 	Since       time.Time      `json:"since,omitzero"`
 	NewestFirst bool           `json:"newest_first"`
 	PollEvery   string         `json:"poll_every"`
+	Authserv    []string       `json:"authserv"`
 	Created     time.Time      `json:"created_at"`
 	State       map[string]any `json:"state"`    // what is remembered between two syncs
 	Messages    map[string]any `json:"messages"` // how many, by what became of them
@@ -141,6 +145,7 @@ type HeldModule struct {
 type Remembered struct {
 	Key      string `json:"key"`
 	Status   string `json:"status"`
+	Day      string `json:"day"`    // since when it has this status
 	Absent   bool   `json:"absent"` // from the last listing
 	Wanted   bool   `json:"wanted"` // by its user, whatever a rule says
 	Attempts int    `json:"attempts"`

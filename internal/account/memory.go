@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // Memory holds accounts in memory, for tests under fake time. The zero value
@@ -105,8 +106,8 @@ func (m *Memory) Mailbox(ctx context.Context, user id.User, box id.Mailbox) (out
 	return out, err
 }
 
-// UpdateMailbox changes a mailbox in all but its identity. An empty password
-// leaves the one that is kept.
+// UpdateMailbox changes a mailbox in all but its identity. Without a password
+// and a consent those that are kept stay.
 func (m *Memory) UpdateMailbox(ctx context.Context, user id.User, box Mailbox) error {
 	return m.in(ctx, user, func(p *kept) error {
 		i, err := p.find(box.ID)
@@ -117,8 +118,10 @@ func (m *Memory) UpdateMailbox(ctx context.Context, user id.User, box Mailbox) e
 		if was.Identity() != box.Identity() {
 			return ErrIdentity
 		}
-		if box.Password.Empty() {
-			box.Password = was.Password
+		if box.Password.Empty() && box.Consent.Provider == "" {
+			box.Password, box.Consent = was.Password, was.Consent
+		} else if !box.Password.Empty() {
+			box.Consent = Consent{}
 		}
 		box.Folders, box.Host, box.Created = slices.Clone(box.Folders), was.Host, was.Created
 		p.boxes[i] = box
@@ -132,6 +135,36 @@ func (p *kept) find(box id.Mailbox) (int, error) {
 		return 0, ErrNone
 	}
 	return i, nil
+}
+
+// Consent gives what a provider gave for a mailbox.
+func (m *Memory) Consent(ctx context.Context, user id.User, box id.Mailbox) (c Consent, err error) {
+	err = m.in(ctx, user, func(p *kept) error {
+		i, err := p.find(box)
+		if err == nil && p.boxes[i].Consent.Provider == "" {
+			err = ErrNone
+		}
+		if err == nil {
+			c = p.boxes[i].Consent
+		}
+		return err
+	})
+	return c, err
+}
+
+// KeepConsent puts next in the place of the consent with this refresh token.
+func (m *Memory) KeepConsent(ctx context.Context, user id.User, box id.Mailbox, was vault.Secret, next Consent) (done bool, err error) {
+	err = m.in(ctx, user, func(p *kept) error {
+		i, err := p.find(box)
+		if err == nil && p.boxes[i].Consent.Provider == "" {
+			err = ErrNone
+		}
+		if err == nil && p.boxes[i].Consent.Refresh.Equal(was) {
+			p.boxes[i].Consent, done = next, true
+		}
+		return err
+	})
+	return done, err
 }
 
 // WipeMailbox forgets a mailbox.

@@ -66,9 +66,8 @@ func TestADeletionThatFailsCostsNoMail(t *testing.T) {
 			}
 			return &mail.Fault{Class: mail.Transient, Code: "delete_failed", Text: "not carried out"}
 		}}
-		_, err := w.live(t.Context(), &life{mutate: server.at}, Delete)
-		if f, ok := mail.AsFault(err); !ok || f.Code != "delete_failed" {
-			t.Errorf("got %v, want delete_failed", err)
+		if f := w.sync(Delete, server.at).Undone; f == nil || f.Code != "delete_failed" {
+			t.Errorf("got %v, want delete_failed", f)
 		}
 		w.drop.add(message(3, 100))
 		w.drop.add(message(2, 100))

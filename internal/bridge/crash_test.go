@@ -43,8 +43,8 @@ func undone(r Report) bool { return r.Failed+r.Doubtful > 0 }
 func TestEveryMessageArrivesOnceWhereverTheProcessIsKilled(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []kind{pop3, nameless, imap} {
-		for _, policy := range []Disposal{Leave, Delete, Seen} {
-			if kind != imap && policy == Seen {
+		for _, policy := range []Disposal{Leave, Delete, Seen, Move} {
+			if kind != imap && (policy == Seen || policy == Move) {
 				continue
 			}
 			t.Run(fmt.Sprint(kind, "/", policy), func(t *testing.T) {
@@ -114,8 +114,8 @@ func TestRandomHistories(t *testing.T) {
 func randomHistory(t *testing.T, seed uint64) {
 	dice := newChance(seed)
 	kind := []kind{pop3, nameless, imap}[dice.n(3)]
-	policy := []Disposal{Leave, Delete, Seen}[dice.n(3)]
-	if kind != imap && policy == Seen {
+	policy := []Disposal{Leave, Delete, Seen, Move}[dice.n(4)]
+	if kind != imap && (policy == Seen || policy == Move) {
 		policy = Leave
 	}
 	w := newWorld(t, kind, load(dice.of(0.2))...)
@@ -144,7 +144,10 @@ func randomHistory(t *testing.T, seed uint64) {
 func TestAZombieDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []kind{pop3, imap} {
-		for _, policy := range []Disposal{Leave, Delete} {
+		for _, policy := range []Disposal{Leave, Delete, Move} {
+			if kind != imap && policy == Move {
+				continue
+			}
 			for _, step := range Steps() {
 				for _, when := range []When{Before, After} {
 					t.Run(fmt.Sprint(kind, "/", policy, "/", when, " ", step), func(t *testing.T) {

@@ -3,9 +3,12 @@ package bridge
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"hash"
 	"io"
+	"time"
 
+	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 )
 
@@ -29,6 +32,9 @@ import (
 //   - it is dropped after any other pass (Report.Digest): what that one noted
 //     (a message is absent) may be what the next must know.
 //
+// What is due only some days after the import is not due yet: such a digest
+// ends with its day.
+//
 // What is done with mail that has ended does not depend on labels, rules or
 // the folder it goes to: these are for new mail. It does depend on the folders
 // listed, the source policy and Since, so these are hashed here; and on which
@@ -47,6 +53,10 @@ func (r *run) glance(ctx context.Context, s *session) (mail.Key, error) {
 	h := r.Keys.Stream()
 	part(h, digestVersion)
 	part(h, string(r.AfterImport))
+	part(h, r.MoveTo)
+	if r.KeepDays > 0 {
+		part(h, r.ownDay(time.Now()))
+	}
 	part(h, r.Since.UTC().String())
 	for _, f := range r.Folders {
 		part(h, f)
@@ -58,6 +68,14 @@ func (r *run) glance(ctx context.Context, s *session) (mail.Key, error) {
 		return mail.Key{}, err
 	}
 	return mail.Key(h.Sum(nil)[:16]), nil
+}
+
+// ownDay is the day of this mailbox: each begins its own at another time, or
+// all of them would be listed in the minute after midnight.
+func (r *run) ownDay(now time.Time) string {
+	own := r.Keys.Occurrence(mail.Key{}, 0)
+	offset := time.Duration(binary.BigEndian.Uint32(own[12:])) * (24 * time.Hour) >> 32
+	return fmt.Sprint(r.KeepDays, ledger.DayOf(now.Add(offset)))
 }
 
 // part writes a text of any length so that it cannot run into the next.

@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
@@ -38,7 +40,7 @@ func (r *run) carryOut(ctx context.Context, s *session, due []*known) error {
 			break
 		}
 	}
-	if err := r.dispose(ctx, s); err != nil || n == len(due) {
+	if err := r.dispose(ctx, s); err != nil || n == len(due) || !r.able() {
 		return err
 	}
 	return again{}
@@ -71,12 +73,12 @@ func (r *run) dispose(ctx context.Context, s *session) error {
 	done := s.done
 	s.done = nil
 	s.mu.Unlock()
-	for first := 0; first < len(done); {
+	for first := 0; first < len(done) && r.able(); {
 		n := first + 1
 		for n < len(done) && done[n].ref.Folder == done[first].ref.Folder {
 			n++
 		}
-		if err := r.disposeOf(ctx, s, done[first:n]); err != nil {
+		if err := r.cannot(r.disposeOf(ctx, s, done[first:n])); err != nil {
 			return err
 		}
 		first = n
@@ -106,16 +108,54 @@ func (r *run) disposeOf(ctx context.Context, s *session, done []*known) error {
 		if err := r.gone(ctx, ids); err != nil {
 			return err
 		}
-		if err := s.Delete(ctx, refs); err != nil {
-			if f, ok := mail.AsFault(err); ok && f.Code == "uidvalidity_changed" {
-				return errors.Join(r.absent(ctx, ids, false), err) // all of them are there, under other ids
+		remove := s.Delete
+		if r.AfterImport == Move {
+			remove = func(ctx context.Context, refs []mail.Ref) error { return s.Move(ctx, refs, r.MoveTo) }
+		}
+		if err := remove(ctx, refs); err != nil {
+			if f, ok := mail.AsFault(err); ok && (f.Code == "uidvalidity_changed" || f.Class == mail.Setup) {
+				return errors.Join(r.absent(ctx, ids, false), err) // all of them are there
 			}
 			return err
 		}
 		s.count += len(refs)
 		s.deleted = append(s.deleted, nameless...)
+		for _, k := range ids {
+			s.removed = append(s.removed, k.ID)
+		}
 		return nil
 	})
+}
+
+// cannot keeps an error for the end of the pass that says that the source will
+// not do what its user has chosen: it is no reason not to import what is new.
+func (r *run) cannot(err error) error {
+	f, ok := mail.AsFault(err)
+	if !ok || f.Class != mail.Setup && f.Code != "delete_failed" && f.Code != "refused_command" {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.undone = f
+	return nil
+}
+
+// able reports whether nothing is known that keeps the source policy from being
+// carried out.
+func (r *run) able() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.undone == nil
+}
+
+// ignored says that a source said yes to deletions and did nothing.
+func ignored(n int) *mail.Fault {
+	what := fmt.Sprintf("%d messages that were deleted there are", n)
+	if n == 1 {
+		what = "a message that was deleted there is"
+	}
+	return &mail.Fault{Class: mail.Setup, Code: "delete_ignored", Text: "the mail server says yes to deletions and keeps the mail: " + what + " listed again",
+		Help: "some providers keep what mail programs delete, unless it is switched off in their settings; nothing is imported twice by it"}
 }
 
 // gone notes that messages have left the source, by our hand.
@@ -149,13 +189,13 @@ func (r *run) absent(ctx context.Context, keys []ledger.Key, gone bool) error {
 // id waits for the next round: by then every equal one is in Gmail too, so that
 // it does not matter which of them a crash leaves.
 func (r *run) imported(s *session, k ledger.Key, ref mail.Ref) {
-	if !r.due(ref) {
+	if !r.due(ref, ledger.DayOf(time.Now())) {
 		return
 	}
 	r.mu.Lock()
 	r.touched = true
 	r.mu.Unlock()
-	if r.AfterImport == Delete && !ref.HasID() {
+	if r.removes() && !ref.HasID() {
 		r.mu.Lock()
 		r.twins = true
 		r.mu.Unlock()

@@ -41,15 +41,15 @@ func (x *index) find(id mail.Key) []*ledger.Entry {
 	return found
 }
 
-// set notes the state an entry has now.
-func (x *index) set(k ledger.Key, s ledger.State) {
+// set notes the state an entry has now, and since when.
+func (x *index) set(k ledger.Key, s ledger.State, since ledger.Day) {
 	for _, e := range x.find(k.ID) {
 		if e.Content == k.Content {
-			e.State, e.Absent = s, false
+			e.State, e.Absent, e.Day = s, false, since
 			return
 		}
 	}
-	x.added[k.ID] = append(x.added[k.ID], ledger.Entry{Key: k, State: s})
+	x.added[k.ID] = append(x.added[k.ID], ledger.Entry{Key: k, State: s, Day: since})
 }
 
 // all visits every entry.

@@ -10,7 +10,7 @@ import (
 
 // names gives the labels of what is in a folder.
 func (p *Pass) names(folder string) []string {
-	if own := p.FolderLabels[folder]; own != "" && !slices.Contains(p.Labels, own) {
+	if own := p.Arrivals[folder].Label; own != "" && !slices.Contains(p.Labels, own) {
 		return append(slices.Clone(p.Labels), own)
 	}
 	return p.Labels
@@ -48,20 +48,21 @@ func (r *run) labelIDs(ctx context.Context, names []string) (ids []string, err e
 }
 
 // labelsFor gives the label ids of one message, always explicit: what Gmail
-// does without them is not documented. A message read at the source is read.
+// does without them is not documented. A message read at the source is
+// read, one flagged there is starred; other flags mean nothing in Gmail.
 func (t *transfer) labelsFor(ctx context.Context) ([]string, error) {
 	var ids []string
-	v := t.verdict
+	v, folder := t.verdict, t.Arrivals[t.job.ref.Folder]
 	switch {
-	case v.Spam:
+	case v.Spam, folder.Spam && !v.NeverSpam:
 		ids = append(ids, "SPAM") // which is never in the inbox
-	case !t.Archive && !v.Archive:
+	case !t.Archive && !v.Archive && !folder.Archive:
 		ids = append(ids, "INBOX")
 	}
 	if !t.job.ref.Seen && !v.Read {
 		ids = append(ids, "UNREAD")
 	}
-	if v.Star {
+	if v.Star || t.job.ref.Flagged {
 		ids = append(ids, "STARRED")
 	}
 	if v.Important {

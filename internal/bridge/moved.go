@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
@@ -49,13 +50,13 @@ func (r *run) remap(ctx context.Context, j *job, old ledger.Key) (ledger.State, 
 		r.stale = true // it may have been written: of twins, the other's entry would be moved next
 		return 0, err
 	}
-	state := ledger.Imported
+	state, since := ledger.Imported, ledger.DayOf(time.Now())
 	for _, e := range r.known.find(old.ID) {
 		if e.Content == old.Content {
-			state, e.Absent = e.State, true
+			state, since, e.Absent = e.State, e.Day, true
 		}
 	}
-	r.known.set(ledger.Key{ID: j.id, Content: old.Content}, state)
+	r.known.set(ledger.Key{ID: j.id, Content: old.Content}, state, since)
 	if r.outcome[j.id] == pending {
 		r.outcome[j.id] = ""
 	}

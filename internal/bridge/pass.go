@@ -17,6 +17,7 @@ const (
 	Leave  Disposal = "leave"
 	Delete Disposal = "delete"
 	Seen   Disposal = "seen"
+	Move   Disposal = "move"
 )
 
 // Pass is one sync of one mailbox: the required ports, and options whose zero
@@ -31,11 +32,13 @@ type Pass struct {
 
 	Folders     []string  // the IMAP folders listed; nil on POP3
 	AfterImport Disposal  // zero: Leave
+	KeepDays    int       // Delete: so many whole days after the import; zero: at once
+	MoveTo      string    // Move: the folder; what is there already stays
 	Labels      []string  // names of labels that all mail gets
 	Archive     bool      // not into the inbox
 	Since       time.Time // messages older than this are not looked at; zero: all
-	// FolderLabels are names of labels that what is in a folder gets as well.
-	FolderLabels map[string]string
+	// Arrivals are where what is in a folder goes; without one: as all mail.
+	Arrivals map[string]Arrival
 
 	// Digest is Report.Digest of the last pass; zero: none. While the source
 	// still shows that listing, a pass ends after one look at it.
@@ -64,6 +67,13 @@ type Pass struct {
 	// called from several goroutines and must not block.
 	Progress func(Event)
 	Hook     Hook // tests only
+}
+
+// Arrival is where the mail of one folder goes in Gmail.
+type Arrival struct {
+	Label   string // name of one that it gets beside those of all mail; "": none
+	Archive bool   // not into the inbox
+	Spam    bool   // into spam, where it was at the source; a rule may say otherwise
 }
 
 // Event is something a person watching may want to see: a listing has been
@@ -98,6 +108,9 @@ type Report struct {
 	Left       int
 	LeftBytes  int64         // its octets, as announced
 	LoginDelay time.Duration // what the server asks for between logins; zero: nothing
+	// Undone says why the source policy was not carried out although the pass
+	// went through, and what to do; nil: it was, as far as one can see.
+	Undone *mail.Fault
 }
 
 // Sync runs one pass. The Report is right in every case; an error says why

@@ -514,23 +514,49 @@ func (g naming) Open(ctx context.Context, u mail.Upload) (vault.Secret, error) {
 // TestAMessageGetsTheLabelsOfItsMailboxAndItsFolder, each once.
 func TestAMessageGetsTheLabelsOfItsMailboxAndItsFolder(t *testing.T) {
 	for name, c := range map[string]struct {
-		folders map[string]string
+		folders map[string]Arrival
 		want    string
 	}{
-		"none of a folder":           {nil, "Label_all"},
-		"one of its folder":          {map[string]string{"INBOX": "In", "Sent": "Out"}, "Label_all Label_in"},
-		"one of another folder":      {map[string]string{"Sent": "Out"}, "Label_all"},
-		"the same, in other letters": {map[string]string{"INBOX": "ALL"}, "Label_all"},
+		"none of a folder":           {nil, "INBOX UNREAD Label_all"},
+		"one of its folder":          {map[string]Arrival{"INBOX": {Label: "In"}, "Sent": {Label: "Out"}}, "INBOX UNREAD Label_all Label_in"},
+		"one of another folder":      {map[string]Arrival{"Sent": {Label: "Out", Archive: true}}, "INBOX UNREAD Label_all"},
+		"the same, in other letters": {map[string]Arrival{"INBOX": {Label: "ALL"}}, "INBOX UNREAD Label_all"},
+		"not into the inbox":         {map[string]Arrival{"INBOX": {Archive: true}}, "UNREAD Label_all"},
+		"spam":                       {map[string]Arrival{"INBOX": {Spam: true}}, "SPAM UNREAD Label_all"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w, used := newWorld(t, imap, message(1, 100)), []string(nil)
 				w.want(w.sync(Leave, func(p *Pass) {
-					p.Labels, p.FolderLabels, p.Archive = []string{"All"}, c.folders, true
+					p.Labels, p.Arrivals = []string{"All"}, c.folders
 					p.Gmail = naming{p.Gmail, &used}
 				}), Report{Listed: 1, Imported: 1})
-				if got, want := strings.Join(used, " "), "UNREAD "+c.want; got != want {
+				if got, want := strings.Join(used, " "), c.want; got != want {
 					t.Errorf("labels %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+// TestFlagsOfTheSourceArrive: what is read there is read, what is flagged starred.
+func TestFlagsOfTheSourceArrive(t *testing.T) {
+	for name, c := range map[string]struct {
+		mail fakeMail
+		want string
+	}{
+		"none":    {fakeMail{}, "INBOX UNREAD"},
+		"seen":    {fakeMail{seen: true}, "INBOX"},
+		"flagged": {fakeMail{starred: true}, "INBOX UNREAD STARRED"},
+		"both":    {fakeMail{seen: true, starred: true}, "INBOX STARRED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w, used := newWorld(t, imap, message(1, 100)), []string(nil)
+				w.drop.mails[0].seen, w.drop.mails[0].starred = c.mail.seen, c.mail.starred
+				w.sync(Leave, func(p *Pass) { p.Gmail = naming{p.Gmail, &used} })
+				if got := strings.Join(used, " "); got != c.want {
+					t.Errorf("labels %q, want %q", got, c.want)
 				}
 			})
 		})

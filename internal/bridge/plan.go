@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
@@ -86,6 +87,9 @@ func (r *run) occurrence(content mail.Key, next map[mail.Key]int) mail.Key {
 		if entries := r.known.find(id); !back(entries) {
 			return id
 		}
+		if r.removes() {
+			r.kept[id] = true // or an equal mail has come
+		}
 	}
 }
 
@@ -118,12 +122,14 @@ func (r *run) list(ctx context.Context, src Source) (refs []mail.Ref, err error)
 // when the process or the connection ended between flagging and expunging. Any
 // other its owner has removed.
 func (r *run) unfinished(ref mail.Ref) bool {
-	if r.AfterImport != Delete {
+	if !r.removes() {
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.known.find(r.Keys.ID(ref)), func(e *ledger.Entry) bool { return e.State == ledger.Imported })
+	return slices.ContainsFunc(r.known.find(r.Keys.ID(ref)), func(e *ledger.Entry) bool {
+		return e.State == ledger.Imported && r.due(ref, e.Day) && (e.Absent || r.AfterImport == Delete)
+	})
 }
 
 // candidate is a listed message with its identity, as far as it is known.
@@ -243,12 +249,18 @@ func (r *run) sort(l *listing, ref mail.Ref, c candidate) {
 	}
 	if is != nil && j.resume == nil {
 		r.note(c.id, standing(is.State))
-		if is.Absent {
+		gone := is.Absent
+		if gone {
 			is.Absent = false
 			l.present = append(l.present, is.Key)
 		}
-		if is.State == ledger.Imported && r.due(ref) {
-			l.due = append(l.due, &known{key: is.Key, ref: ref})
+		if is.State == ledger.Imported && r.due(ref, is.Day) {
+			if gone && r.removes() {
+				r.kept[c.id] = true
+			}
+			if !r.removed[c.id] { // else it would be removed for ever
+				l.due = append(l.due, &known{key: is.Key, ref: ref})
+			}
 		}
 		return
 	}
@@ -286,10 +298,21 @@ func (r *run) note(id mail.Key, s mail.Status) {
 }
 
 // due reports whether the source policy has something to do for a message
-// that is in Gmail.
-func (r *run) due(ref mail.Ref) bool {
-	return r.AfterImport == Delete || r.AfterImport == Seen && !ref.Seen
+// that is in Gmail since a day.
+func (r *run) due(ref mail.Ref, since ledger.Day) bool {
+	switch r.AfterImport {
+	case Delete:
+		return r.KeepDays == 0 || since.Full(time.Now()) >= r.KeepDays
+	case Move:
+		return ref.Folder != r.MoveTo
+	case Seen:
+		return !ref.Seen
+	}
+	return false
 }
+
+// removes reports a source policy that takes messages away.
+func (r *run) removes() bool { return r.AfterImport == Delete || r.AfterImport == Move }
 
 // compare sets the listing against what was there before: which entries are
 // gone, and which of them may have come back under another id.

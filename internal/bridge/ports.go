@@ -34,6 +34,9 @@ type Source interface {
 	Delete(ctx context.Context, refs []mail.Ref) error
 	// MarkSeen sets \Seen. IMAP only.
 	MarkSeen(ctx context.Context, refs []mail.Ref) error
+	// Move puts the messages into another folder of the mailbox, which is made if
+	// there is none. IMAP only. It is never called during a Fetch.
+	Move(ctx context.Context, refs []mail.Ref, folder string) error
 	// Close ends the session politely (POP3 QUIT, which carries out the
 	// deletions and whose error means that they were not) and frees the
 	// connection in any case.

@@ -47,6 +47,10 @@ type run struct {
 	panicked bool
 	unclear  bool // a claim may have been written, and is not in claims
 
+	removed map[mail.Key]bool // ids that left the source in this pass, says the source
+	kept    map[mail.Key]bool // and those that did so, then or before, and are listed again
+	undone  *mail.Fault       // why the source policy cannot be carried out
+
 	hungry    bool          // the maildrop was left for want of memory
 	base      chan struct{} // a window of this round's own, while nobody uses it
 	delay     time.Duration // between logins, as the server wants it
@@ -113,6 +117,8 @@ func newRun(p Pass) *run {
 		rules:    rulings{said: make(map[ledger.Key]mail.Verdict), screened: make(map[mail.Key]bool)},
 		outcome:  make(map[mail.Key]mail.Status),
 		suspects: make(map[mail.Key]int64),
+		removed:  make(map[mail.Key]bool),
+		kept:     make(map[mail.Key]bool),
 	}
 	if len(p.Folders) == 0 {
 		r.scopes[scopeOf(p.Keys.ID(mail.Ref{UIDL: "x"}))] = true
@@ -148,6 +154,10 @@ func (r *run) report(err error) Report {
 	rep := Report{
 		Listed: len(r.outcome), Bytes: r.bytes, Unchanged: r.unchanged, LoginDelay: r.delay,
 		Left: r.left.messages + r.failed.messages, LeftBytes: r.left.bytes + r.failed.bytes,
+		Undone: r.undone,
+	}
+	if r.undone == nil && len(r.kept) > 0 {
+		rep.Undone = ignored(len(r.kept))
 	}
 	if !r.listed && !r.unchanged {
 		rep.Left, rep.LeftBytes = r.Pass.Left, r.Pass.LeftBytes // nothing was learnt
@@ -189,7 +199,7 @@ func (r *run) tell(e Event) {
 // whoever watches.
 func (r *run) end(j *job, k ledger.Key, o ledger.Outcome) {
 	r.mu.Lock()
-	r.known.set(k, ledger.StateOf(o.Status))
+	r.known.set(k, ledger.StateOf(o.Status), ledger.DayOf(time.Now()))
 	delete(r.rules.said, k)
 	r.outcome[j.id] = o.Status
 	used := int64(-1)

@@ -23,6 +23,7 @@ type session struct {
 	done    []*known     // in Gmail now, fetched in this session: the policy may be carried out
 	count   int          // deletions asked for
 	deleted []ledger.Key // of messages without id: gone when Close says so
+	removed []mail.Key   // ids of the others: gone then at the latest
 }
 
 func (r *run) open(ctx context.Context) (*session, error) {
@@ -145,6 +146,11 @@ func (r *run) close(ctx context.Context, s *session) error {
 	if err := r.at(StepClose, func() error { return s.Close(ctx) }); err != nil {
 		return err
 	}
+	r.mu.Lock()
+	for _, id := range s.removed {
+		r.removed[id] = true
+	}
+	r.mu.Unlock()
 	return r.departed(ctx, s.deleted)
 }
 

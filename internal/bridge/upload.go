@@ -33,7 +33,7 @@ func (t *transfer) claim(ctx context.Context) error {
 	t.up = &resume{Claim: c, taken: true}
 	t.mu.Lock()
 	t.claims[c.Key] = t.up
-	t.known.set(c.Key, ledger.Claimed)
+	t.known.set(c.Key, ledger.Claimed, 0)
 	t.mu.Unlock()
 	t.job.resume = t.up
 	return nil

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -82,7 +83,7 @@ func (w *world) live(ctx context.Context, l *life, policy Disposal) (Report, err
 		},
 	}
 	if w.drop.kind == imap {
-		p.Folders, p.Connections = []string{"INBOX"}, 2
+		p.Folders, p.Connections, p.MoveTo = []string{"INBOX"}, 2, "Archive"
 	}
 	if l.mutate != nil {
 		l.mutate(&p)
@@ -113,13 +114,16 @@ func (w *world) verify(policy Disposal) error {
 	}
 	for _, m := range w.drop.mails {
 		switch {
-		case policy == Delete:
+		case policy == Delete, policy == Move:
 			return fmt.Errorf("message %q is still at the source", subject(m.raw))
 		case policy == Seen && !m.seen:
 			return fmt.Errorf("message %q is not marked seen", subject(m.raw))
 		}
 	}
-	if policy != Delete && len(w.drop.mails) != w.drop.count() {
+	if policy == Move && !maps.Equal(w.drop.moved, inFolder("Archive ", w.drop.ever)) {
+		return fmt.Errorf("%d messages are in the other folder, of %d", len(w.drop.moved), len(w.drop.ever))
+	}
+	if policy != Delete && policy != Move && len(w.drop.mails) != w.drop.count() {
 		return fmt.Errorf("%d messages left at the source of %d", len(w.drop.mails), w.drop.count())
 	}
 	lines := 0
@@ -136,6 +140,14 @@ func (w *world) verify(policy Disposal) error {
 		return fmt.Errorf("the audit has %d imported messages, want %d", lines, w.drop.count())
 	}
 	return nil
+}
+
+func inFolder(folder string, all map[string]int) map[string]int {
+	out := map[string]int{}
+	for raw, n := range all {
+		out[folder+raw] = n
+	}
+	return out
 }
 
 func subject(raw string) string {
@@ -155,6 +167,9 @@ type maildrop struct {
 	cut      func(ref mail.Ref) (int, bool) // breaks the connection after so many octets
 	read     atomic.Int64                   // octets of messages that were taken
 	headers  atomic.Int64                   // header sections that were asked for by themselves
+	moved    map[string]int                 // to another folder
+	deaf     bool                           // says yes to deletions and keeps the mail
+	cannot   *mail.Fault                    // what it says to deletions and moves; nil: yes
 }
 
 type fakeMail struct {
@@ -162,6 +177,7 @@ type fakeMail struct {
 	raw     string
 	seen    bool
 	flagged bool // as deleted
+	starred bool
 }
 
 func (d *maildrop) add(raw string) {
@@ -203,7 +219,7 @@ func (d *maildrop) ref(i int, m *fakeMail) mail.Ref {
 		r.UIDL = fmt.Sprint("u", m.uid)
 	case imap:
 		r.Folder, r.Validity, r.UID, r.Seen = "INBOX", d.validity, m.uid, m.seen
-		r.Deleted = m.flagged
+		r.Deleted, r.Flagged = m.flagged, m.starred
 	}
 	return r
 }
@@ -316,6 +332,9 @@ type failing struct{ err error }
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func (s *fakeSource) remove(refs []mail.Ref) {
+	if s.d.deaf {
+		return
+	}
 	for _, ref := range refs {
 		m := s.d.find(ref)
 		s.d.mu.Lock()
@@ -328,11 +347,33 @@ func (s *fakeSource) Delete(_ context.Context, refs []mail.Ref) error {
 	if s.l.dead.Load() {
 		return errDead
 	}
+	if s.d.cannot != nil {
+		return s.d.cannot
+	}
 	if s.d.kind == imap {
 		s.remove(refs)
 		return nil
 	}
 	s.deleted = append(s.deleted, refs...)
+	return nil
+}
+
+func (s *fakeSource) Move(_ context.Context, refs []mail.Ref, folder string) error {
+	if s.l.dead.Load() {
+		return errDead
+	}
+	if s.d.cannot != nil {
+		return s.d.cannot
+	}
+	for _, ref := range refs {
+		if m := s.d.find(ref); m != nil {
+			if s.d.moved == nil {
+				s.d.moved = map[string]int{}
+			}
+			s.d.moved[folder+" "+m.raw]++
+		}
+	}
+	s.remove(refs)
 	return nil
 }
 

@@ -74,7 +74,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	if err != nil {
 		return actors.Job{}, err
 	}
-	if m.Password.Empty() {
+	if m.Password.Empty() && m.Consent.Provider == "" {
 		return actors.Job{}, &mail.Fault{Class: mail.Login, Code: "password_required",
 			Text: "the mailbox has no password", Help: "enter it in the settings of this mailbox"}
 	}
@@ -104,10 +104,10 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		Host: m.Host, Protocol: m.Protocol, PollEvery: m.PollEvery, Push: m.Protocol == "imap",
 	}}
 	if m.Protocol != "imap" {
-		job.Pass.Dialer = p.watching(m, dialer(m, p.out))
+		job.Pass.Dialer = p.watching(m, dialer(m, p.opens(p.user, m), p.out))
 		return job, nil
 	}
-	cfg := imapConfig(m, p.out)
+	cfg := imapConfig(m, p.opens(p.user, m), p.out)
 	cfg.Keep = true
 	if len(cfg.Folders) > 1 { // the server tells of the first folder alone
 		cfg.Look = cmp.Or(m.PollEvery, p.cfg.PollEvery)
@@ -135,7 +135,7 @@ func (p *person) filter(ctx context.Context, pass *bridge.Pass, m account.Mailbo
 	if p.rules == nil {
 		return nil
 	}
-	chain, err := p.rules.Chain(ctx, p.user, m.ID, m.Name)
+	chain, err := p.rules.Chain(ctx, p.user, m)
 	if chain != nil {
 		pass.Filter = chain
 	}
@@ -143,8 +143,11 @@ func (p *person) filter(ctx context.Context, pass *bridge.Pass, m account.Mailbo
 }
 
 // watching makes a dialer tell of each password that is wrong: whoever keeps one
-// after the other is guessing.
+// after the other is guessing. Nobody guesses tokens.
 func (p *person) watching(m account.Mailbox, d bridge.Dialer) bridge.Dialer {
+	if m.Consent.Provider != "" {
+		return d
+	}
 	return watched{d, func() { p.guesses.Failed(p.user, m.Host, m.Username, m.Password) }}
 }
 

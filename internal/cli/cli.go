@@ -22,7 +22,7 @@ type commands struct {
 	Sync         syncCmd         `cmd:"" help:"One pass over one mailbox, then exit: for cron, for trying it out, for measuring."`
 	Login        loginCmd        `cmd:"" help:"Google consent in a browser, for sync; the grant is stored encrypted."`
 	Demo         demoCmd         `cmd:"" help:"The whole service on this machine, nothing to configure: sample mail servers, a Gmail double, a sign-in page."`
-	Migrate      migrateCmd      `cmd:"" help:"Bring the database to this release, as SMTPSYNC_DATABASE_ADMIN_URL."`
+	Migrate      migrateCmd      `cmd:"" help:"Bring the store to this release; Postgres as the role of SMTPSYNC_DATABASE_ADMIN_URL."`
 	Doctor       doctorCmd       `cmd:"" help:"Check configuration, database, key, Google and clock, one line each."`
 	Keys         keysCmd         `cmd:"" help:"Master keys."`
 	Plugin       pluginCmd       `cmd:"" help:"For authors of rules: new, pack, check, test, bench."`

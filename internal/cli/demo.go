@@ -21,6 +21,8 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/gmail"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/session"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 	"github.com/smtp-sync/smtp-sync/server"
 )
 
@@ -57,7 +59,7 @@ func (d demoCmd) Run(a *app) error {
 	}
 	defer p.close()
 	defer listener.Close()
-	names, err := p.sample(ctx, world)
+	names, token, err := p.sample(ctx, world)
 	if err != nil {
 		return err
 	}
@@ -67,8 +69,9 @@ func (d demoCmd) Run(a *app) error {
   Open       %s/   (end with Ctrl-C)
   Sign in    as %s: the page that stands in for Google wants no password
   Then add   the mailbox %s with the password %s, and watch its mail arrive
+  Scripts    SITE=%s TOKEN=%s
 
-`, p.cfg.PublicURL, demo.User, demo.Address, demo.Password)
+`, p.cfg.PublicURL, demo.User, demo.Address, demo.Password, p.cfg.PublicURL, token.RevealString())
 
 	var running sync.WaitGroup
 	running.Go(func() { arrive(ctx, world) })
@@ -117,27 +120,30 @@ func browsable(a net.Addr) string {
 	return a.String()
 }
 
-// sample gives the demo's user the sample mailboxes, and their names.
-func (p *parts) sample(ctx context.Context, world *demo.World) (map[id.Mailbox]string, error) {
+// sample gives the demo's user the sample mailboxes, and their names, and a
+// token that opens what the demo has: nothing that is anybody's.
+func (p *parts) sample(ctx context.Context, world *demo.World) (map[id.Mailbox]string, vault.Secret, error) {
 	who := account.Person{Sub: world.Gmail.Sub(demo.User), Email: demo.User}
 	user, err := p.store.SignIn(ctx, who, account.SignUp{Rule: "open"})
 	if err != nil {
-		return nil, err
+		return nil, vault.Secret{}, err
 	}
 	err = p.store.PutGrant(ctx, user.ID, account.Grant{RefreshToken: world.Refresh(), Email: who.Email, Sub: who.Sub,
 		Scopes: []string{gmail.ScopeInsert, gmail.ScopeLabels}, GrantedAt: time.Now()})
 	if err != nil {
-		return nil, err
+		return nil, vault.Secret{}, err
 	}
 	names := map[id.Mailbox]string{}
 	for _, m := range world.Mailboxes {
 		made, err := p.store.EnsureMailbox(ctx, user.ID, m)
 		if err != nil {
-			return nil, err
+			return nil, vault.Secret{}, err
 		}
 		names[made.ID] = made.Name
 	}
-	return names, nil
+	const scopes = session.MailboxesWrite | session.AuditRead | session.RulesWrite | session.AccountWrite
+	_, token, err := p.store.IssueToken(ctx, user.ID, session.NewToken{Name: "scripts", Scopes: scopes})
+	return names, token, err
 }
 
 // arrive lets new mail come.

@@ -27,8 +27,16 @@ func (doctorCmd) Run(a *app) error {
 	p, err := a.open(cfg, shared)
 	if d.check("data and master key", err, "the data directory opens with this key") {
 		defer p.close()
+		d.keys(p.keys)
 		ctx, cancel := context.WithTimeout(a.ctx, 20*time.Second)
 		defer cancel()
+		if all := p.clients.All(); len(all) > 0 {
+			names := make([]string, len(all))
+			for i, c := range all {
+				names[i] = c.ID
+			}
+			d.say("ok", "sign-ins of mailboxes", strings.Join(names, ", ")+": each needs its redirect address, "+strings.TrimSuffix(cfg.PublicURL, "/")+"/auth/source/ID/callback, at the provider")
+		}
 		grant, err := p.store.Grant(ctx, p.userID)
 		switch {
 		case errors.Is(err, account.ErrNone):
@@ -60,6 +68,27 @@ func (d *doctor) check(what string, err error, fine string) bool {
 	}
 	d.say("ok", what, fine)
 	return true
+}
+
+// keys says where they live, which master keys are needed, and what a wipe is
+// worth there.
+func (d *doctor) keys(k *keystore) {
+	count, err := k.Census(d.ctx)
+	if !d.check("keys", err, "they live "+k.at()) {
+		return
+	}
+	k.standing(count, func(line string, todo bool) {
+		verdict := "ok"
+		if todo {
+			verdict = "note"
+		}
+		d.say(verdict, "keys", line)
+	})
+	if to, err := k.RotationOrdered(d.ctx); err != nil || to != "" {
+		d.check("keys", err, "a rotation to master key "+to+" is under way")
+	}
+	verdict, line := k.history()
+	d.say(verdict, "wipes", line)
 }
 
 // clock compares ours with Google's: signatures and leases need the time.

@@ -21,7 +21,9 @@ func (p *parts) startJobs(ctx context.Context, engine *actors.Engine) (*jobs.Que
 	if err != nil {
 		return nil, err
 	}
-	return jobs.Start(ctx, jobs.Options{DB: db, Store: p.store, Google: google{p.oauth}, Users: ending{p.store, engine}, Log: p.log, Keep: p.cfg.AuditRetention})
+	return jobs.Start(ctx, jobs.Options{
+		DB: db, Store: p.store, Keys: p.keys, Google: google{p.oauth}, Users: ending{p.store, engine}, Log: p.log, Keep: p.cfg.AuditRetention,
+	})
 }
 
 // deliveries takes Google's security events into the store (server.Deliveries).

@@ -5,15 +5,27 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/config"
 	"github.com/smtp-sync/smtp-sync/internal/store/postgres"
+	"github.com/smtp-sync/smtp-sync/internal/vault/pgshelf"
 )
 
 type migrateCmd struct{}
 
-// Run brings the database to this release, one line a step.
+// Run brings the store to this release, one line a step, and before it the
+// database of the keys where that is another one.
 func (migrateCmd) Run(a *app) error {
 	cfg, err := a.config("migrate")
 	if err != nil {
 		return err
+	}
+	place, err := cfg.Keystore()
+	if err != nil {
+		return err
+	}
+	if place.Dir == "" && !place.Inside {
+		if err := pgshelf.Migrate(a.ctx, place.Database); err != nil {
+			return err
+		}
+		a.printf("the key store's database is of this release\n")
 	}
 	if !cfg.Postgres() {
 		return a.migrateDirectory(cfg)
@@ -32,7 +44,7 @@ func (migrateCmd) Run(a *app) error {
 // databases follow when they are next opened.
 func (a *app) migrateDirectory(cfg *config.Config) error {
 	p := &parts{cfg: cfg}
-	if err := p.openStore(a.ctx, exclusive); err != nil {
+	if err := p.openStore(a, exclusive); err != nil {
 		return err
 	}
 	if err := p.store.Close(); err != nil {

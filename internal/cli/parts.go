@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +39,8 @@ type parts struct {
 	metrics   *telemetry.Metrics // nil: nothing is counted
 	transport *http.Transport    // to Google
 	oauth     *oauth.Provider
+	clients   *oauth.Clients // at the providers of mailboxes that are opened with tokens
+	tokens    *oauth.Keeper  // of those mailboxes
 	roots     *x509.CertPool // nil: the system's
 	out       *dial.Dialer   // to mail hosts
 	guesses   *probe.Limiter // wrong passwords
@@ -58,6 +59,7 @@ type parts struct {
 	finds   discover.Options // the demo's world; zero: the real one
 	waiting *server.Waiting  // the demo's mailbox to be added; nil: none
 
+	keys   *keystore
 	store  store // nil until it is open
 	userID id.User
 	owner  owner // with exclusive: the epoch under which we write
@@ -101,7 +103,7 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 		return nil, err
 	}
 	p.transport = gmail.NewTransport(p.roots)
-	if err := p.openStore(a.ctx, mode); err != nil {
+	if err := p.openStore(a, mode); err != nil {
 		return nil, err
 	}
 	p.oauth, err = oauth.New(oauth.Options{
@@ -111,6 +113,11 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 	if err != nil {
 		return nil, err
 	}
+	p.clients, err = oauth.ReadClients(cfg.OAuthSourcesFile, p.transport)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("SMTPSYNC_OAUTH_SOURCES_FILE: %w", err)}
+	}
+	p.tokens = oauth.NewKeeper(p.clients, p.store)
 	p.out = dial.New(dial.Options{
 		Roots: p.roots, Policy: dial.Policy{Allow: cfg.SourceAllowCIDRs, Ports: cfg.SourcePorts},
 		// The engine paces by host name; here all names of one server count, and
@@ -128,26 +135,15 @@ func (a *app) assemble(cfg *config.Config, mode access, metrics *telemetry.Metri
 }
 
 // openStore opens data directory and keys.
-func (p *parts) openStore(ctx context.Context, mode access) error {
+func (p *parts) openStore(a *app, mode access) error {
 	dir, err := p.cfg.Store()
 	if err != nil {
 		return err
 	}
-	masters := p.cfg.MasterKey
-	if masters == nil {
-		if masters, err = vault.LoadOrCreateFile(filepath.Join(dir, "master.key")); err != nil {
-			return err
-		}
-	}
-	keyDir, err := p.cfg.Keystore()
-	if err != nil {
+	if p.keys, err = a.openKeys(a.ctx, p.cfg, true); err != nil {
 		return err
 	}
-	shelf, err := vault.OpenDir(keyDir)
-	if err != nil {
-		return err
-	}
-	s, err := sqlite.Open(ctx, dir, vault.NewStore(shelf, masters), sqlite.Options{
+	s, err := sqlite.Open(a.ctx, dir, p.keys.Store, sqlite.Options{
 		Exclusive: bool(mode), Observe: p.metrics.StoreCommit, Written: p.written,
 	})
 	if err == nil {
@@ -185,6 +181,9 @@ func (p *parts) close() {
 			p.log.Error("store not closed", "err", err)
 		}
 	}
+	if p.keys != nil {
+		p.keys.close()
+	}
 	if p.transport != nil {
 		p.transport.CloseIdleConnections()
 	}
@@ -209,9 +208,9 @@ func trusted(file string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// tokens gives the access tokens of the refresh token in file, or of the grant
+// granted gives the access tokens of the refresh token in file, or of the grant
 // stored by login.
-func (p *parts) tokens(ctx context.Context, file string) (*oauth.Source, error) {
+func (p *parts) granted(ctx context.Context, file string) (*oauth.Source, error) {
 	if file != "" {
 		refresh, err := readSecret("--google-refresh-token-file", file)
 		if err != nil {
@@ -255,7 +254,7 @@ func (p *parts) pass(ctx context.Context, m account.Mailbox, tokens gmail.TokenS
 		return bridge.Pass{}, id.Mailbox{}, err
 	}
 	pass := passOf(m)
-	pass.Dialer, pass.Gmail, pass.Ledger, pass.Keys = dialer(m, p.out), client, books, keys
+	pass.Dialer, pass.Gmail, pass.Ledger, pass.Keys = dialer(m, nil, p.out), client, books, keys
 	pass.Budget, pass.Memory, pass.Concurrency = budget, p.memory, concurrency(p.cfg.ConcurrencyPerUser)
 	return pass, box.ID, nil
 }
@@ -297,15 +296,16 @@ func (p *parts) told(ctx context.Context, box id.Mailbox, err error) {
 
 // passOf gives what the settings of a mailbox say about a pass.
 func passOf(m account.Mailbox) bridge.Pass {
+	a := after(m)
 	pass := bridge.Pass{
-		Folders: folderNames(m), AfterImport: bridge.Disposal(m.AfterImport), Archive: m.Archive,
+		Folders: folderNames(m), AfterImport: bridge.Disposal(a.Do), KeepDays: a.Days, MoveTo: a.Folder, Archive: m.Archive,
 		Since: since(m), Newest: m.NewestFirst, Connections: 1,
 		Stamp: []byte(m.Host + "\x00" + m.Username),
 	}
 	if m.Label != "" {
 		pass.Labels = []string{m.Label}
 	}
-	pass.FolderLabels = folderLabels(m)
+	pass.Arrivals = arrivals(m)
 	if m.Protocol == "imap" {
 		pass.Connections = 2
 	}

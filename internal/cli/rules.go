@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -19,6 +20,9 @@ import (
 	"github.com/smtp-sync/smtp-sync/plugins/gate"
 	"github.com/smtp-sync/smtp-sync/plugins/shipped"
 )
+
+// ruleBudget is what of a processor the rules of one user may take in a second.
+const ruleBudget = 50 * time.Millisecond
 
 // openRules makes the rules of the service's users ready. Those that come with
 // the program run in this process. A stranger's must not: machine code made of
@@ -35,7 +39,10 @@ func (p *parts) openRules(ctx context.Context) (closing func(), err error) {
 	for _, r := range shipped.All() {
 		ours[sha256.Sum256(r.Wasm)] = true
 	}
-	host, err := plugins.New(ctx, plugins.Options{Interpreter: interpreter, Worker: worker, Trusted: func(d plugins.Digest) bool { return ours[d] }})
+	host, err := plugins.New(ctx, plugins.Options{
+		Interpreter: interpreter, Worker: worker, Budget: ruleBudget,
+		Trusted: func(d plugins.Digest) bool { return ours[d] },
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -110,6 +110,7 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 	rest, end := context.WithTimeout(after, graceful)
 	defer end()
 	within(rest, func() {
+		p.tokens.Close(rest)
 		if err := p.project.Close(rest); err != nil {
 			p.log.Warn("budget not given back", "err", err)
 		}

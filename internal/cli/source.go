@@ -13,6 +13,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/dial"
+	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/source/imap"
 	"github.com/smtp-sync/smtp-sync/internal/source/pop3"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
@@ -100,23 +101,54 @@ func readLimited(path string) ([]byte, error) {
 	return b, err
 }
 
+// opener gives access tokens to a mailbox that is opened with them; nil: its
+// password does.
+type opener func(ctx context.Context, stale vault.Secret) (vault.Secret, error)
+
+// opens gives the opener of a user's mailbox.
+func (p *parts) opens(user id.User, m account.Mailbox) opener {
+	if m.Consent.Provider == "" {
+		return nil
+	}
+	return func(ctx context.Context, stale vault.Secret) (vault.Secret, error) {
+		return p.tokens.Token(ctx, user, m.ID, m.Consent, stale)
+	}
+}
+
 // dialer makes the bridge's way into a mailbox.
-func dialer(m account.Mailbox, out *dial.Dialer) bridge.Dialer {
+func dialer(m account.Mailbox, token opener, out *dial.Dialer) bridge.Dialer {
 	if m.Protocol == "pop3" {
 		return pop3Dialer{pop3.New(pop3.Config{
 			Host: m.Host, Port: uint16(m.Port), Security: m.Security,
-			Username: m.Username, Password: m.Password, Dial: out,
+			Username: m.Username, Password: m.Password, Token: token, Dial: out,
 		})}
 	}
-	return imapDialer{imap.New(imapConfig(m, out))}
+	return imapDialer{imap.New(imapConfig(m, token, out))}
 }
 
-func imapConfig(m account.Mailbox, out *dial.Dialer) imap.Config {
+func imapConfig(m account.Mailbox, token opener, out *dial.Dialer) imap.Config {
 	return imap.Config{
 		Host: m.Host, Port: uint16(m.Port), Security: imap.Security(m.Security),
-		Username: m.Username, Password: m.Password, Folders: folderNames(m),
-		Since: since(m), ReadOnly: m.AfterImport == string(bridge.Leave), Flagged: m.AfterImport == string(bridge.Delete), Dial: out,
+		Username: m.Username, Password: m.Password, Token: token, Folders: folderNames(m),
+		Since: since(m), ReadOnly: m.AfterImport == string(bridge.Leave), Flagged: removes(m), Dial: out,
 	}
+}
+
+// removes reports a source policy that takes messages away: one of before a
+// crash may be flagged and still there.
+func removes(m account.Mailbox) bool {
+	a := after(m)
+	return a.Do == "delete" || a.Do == "move"
+}
+
+// after is the source policy. It was checked when it was chosen; should it say
+// something else, nothing is done.
+func after(m account.Mailbox) account.After {
+	a, err := account.ParseAfter(m.AfterImport)
+	if err != nil {
+		return account.After{Do: "leave"}
+	}
+	return a
 }
 
 // folderNames gives the folders as the source will list them: INBOX is spelt
@@ -144,15 +176,15 @@ func listed(name string) string {
 	return name
 }
 
-// folderLabels gives the labels of folders, by the names of folderNames.
-func folderLabels(m account.Mailbox) map[string]string {
-	labels := map[string]string{}
+// arrivals says where what is in a folder goes, by the names of folderNames.
+func arrivals(m account.Mailbox) map[string]bridge.Arrival {
+	out := map[string]bridge.Arrival{}
 	for _, f := range m.Folders {
-		if name := listed(f.Name); f.Label != "" && labels[name] == "" {
-			labels[name] = f.Label
+		if name := listed(f.Name); out[name] == (bridge.Arrival{}) {
+			out[name] = bridge.Arrival{Label: f.Label, Archive: f.Archive, Spam: f.Spam}
 		}
 	}
-	return labels
+	return out
 }
 
 // The sources do not know the bridge; these give their sessions its type.

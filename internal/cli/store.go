@@ -11,6 +11,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/jobs"
+	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/quota"
 	"github.com/smtp-sync/smtp-sync/internal/rulebook"
 	"github.com/smtp-sync/smtp-sync/internal/schedule"
@@ -27,6 +28,7 @@ type store interface {
 	server.Accounts
 	server.Schedules
 	actors.Registry
+	oauth.Shelf
 	jobs.Store
 	rulebook.Store
 	why.Store

@@ -24,7 +24,7 @@ type syncCmd struct {
 	Folder       []string `help:"IMAP folder to read; repeatable; default INBOX." placeholder:"NAME" sep:"none"`
 	Label        string   `help:"Gmail label for the imported mail; made if it is missing." placeholder:"NAME"`
 	Archive      bool     `help:"Not into the inbox."`
-	AfterImport  string   `enum:"leave,delete,seen" default:"leave" help:"What happens at the source once a message is in Gmail: leave, delete or seen."`
+	AfterImport  string   `default:"leave" help:"What happens to the original once a message is in Gmail: leave, delete, seen, delete_after:30d or move:Folder." placeholder:"POLICY"`
 	Since        string   `help:"Only messages from this day on, such as 2024-12-31." placeholder:"DATE"`
 
 	GoogleRefreshTokenFile string `help:"File with a Google refresh token; else the grant stored by login." placeholder:"F"`
@@ -59,7 +59,7 @@ func (s *syncCmd) Run(a *app, written *kong.Context) error {
 		return err
 	}
 	defer p.close()
-	tokens, err := p.tokens(a.ctx, s.GoogleRefreshTokenFile)
+	tokens, err := p.granted(a.ctx, s.GoogleRefreshTokenFile)
 	if err != nil {
 		return err
 	}
@@ -103,6 +103,9 @@ func left(r bridge.Report, doubtful int, err error) error {
 	}
 	if c := mail.ClassOf(err); err != nil && (c == mail.Grant || c == mail.Revoked) {
 		return fmt.Errorf("%w (run smtp-sync login, or give a new --google-refresh-token-file)", err)
+	}
+	if err == nil && r.Undone != nil {
+		return undone{r.Undone.Error()}
 	}
 	if err == nil && r.Failed+doubtful > 0 {
 		return undone{fmt.Sprintf("%d messages failed and will be tried again by the next run, %d became doubtful: see above", r.Failed, doubtful)}
@@ -161,8 +164,6 @@ func (s *syncCmd) mailbox() (m account.Mailbox, err error) {
 	switch {
 	case m.Protocol == "pop3" && len(s.Folder) > 0:
 		return usage("--folder: POP3 has no folders: leave it out or use imaps://")
-	case m.Protocol == "pop3" && s.AfterImport == "seen":
-		return usage("--after-import seen: POP3 has no seen flag: use leave or delete, or imaps://")
 	case s.Parallel < 0 || s.Parallel > maxParallel:
 		return usage("--parallel: write a number from 1 to 64")
 	case len(m.Username) > maxName:
@@ -185,6 +186,13 @@ func (s *syncCmd) mailbox() (m account.Mailbox, err error) {
 	}
 	for _, f := range s.Folder {
 		m.Folders = append(m.Folders, account.Folder{Name: f})
+	}
+	after, err := account.ParseAfter(s.AfterImport)
+	if err == nil {
+		err = after.Fits(m.Protocol, m.Folders)
+	}
+	if err != nil {
+		return usage("--after-import: " + err.Error())
 	}
 	m.Label, m.Archive, m.AfterImport = s.Label, s.Archive, s.AfterImport
 	return m, nil

@@ -125,7 +125,9 @@ func checkHTTPS(s string) *wrong {
 }
 
 func checkPostgres(s string) *wrong {
-	if checkURL(s, "postgres", "postgresql") != nil {
+	u, err := url.Parse(s)
+	socket := err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && strings.HasPrefix(u.Query().Get("host"), "/")
+	if !socket && checkURL(s, "postgres", "postgresql") != nil {
 		return &wrong{"is neither a directory nor a Postgres database", "write sqlite://./data (keys: file:///path) or postgres://user:password@host/name"}
 	}
 	return nil

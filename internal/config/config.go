@@ -25,6 +25,7 @@ type Config struct {
 	DatabaseURL      vault.Secret      `env:"DATABASE_URL" default:"sqlite://./data" secret:"yes" check:"database" doc:"A directory (one database per user and one for the system), or postgres://…"`
 	DatabaseAdminURL vault.Secret      `env:"DATABASE_ADMIN_URL" secret:"yes" check:"postgres" doc:"Postgres owner role for migrate; the service role must not own tables nor bypass row security."`
 	KeystoreURL      vault.Secret      `env:"KEYSTORE_URL" shown:"<data>/keys on SQLite, inside the database on Postgres" secret:"yes" check:"keystore" doc:"Where wrapped user keys and mailbox salts live: a directory (file://…, one node) or a second Postgres. Outside the store's own history a wipe is immediate in every backup of it."`
+	KeystoreHistory  time.Duration     `env:"KEYSTORE_HISTORY" shown:"30d on the store's own Postgres server, else 0" max:"3650d" doc:"How long a destroyed key can be brought back where the keys live: history window, snapshots, backups. Receipts of wipes name the day; it changes nothing else."`
 	MasterKey        *vault.MasterKeys `env:"MASTER_KEY" shown:"on SQLite made at the first start, mode 0600" secret:"yes" doc:"32 bytes in base64; a comma-separated list, without spaces, has the newest first. Required on Postgres."`
 
 	GoogleClientID           string       `env:"GOOGLE_CLIENT_ID" doc:"OAuth client; required by serve, sync and login, except with a service-account file."`
@@ -32,14 +33,14 @@ type Config struct {
 	GoogleIssuer             string       `env:"GOOGLE_ISSUER" default:"https://accounts.google.com" check:"issuer" doc:"OpenID discovery there gives the authorization, token, revocation and JWKS addresses."`
 	GmailAPIURL              string       `env:"GMAIL_API_URL" default:"https://gmail.googleapis.com" check:"https" doc:"Base address of the Gmail API; upload sessions are accepted on this host and Google's own only."`
 	GoogleServiceAccountFile string       `env:"GOOGLE_SERVICE_ACCOUNT_FILE" check:"file" doc:"Workspace domain-wide delegation instead of user consent."`
-	TLSCAFile                string       `env:"TLS_CA_FILE" check:"file" doc:"Extra PEM roots, for mail servers and Google's addresses."`
+	TLSCAFile                string       `env:"TLS_CA_FILE" check:"file" doc:"Extra PEM roots, for mail servers, Google's addresses and those of mailboxes' providers."`
 
 	SourceAllowCIDRs  []netip.Prefix `env:"SOURCE_ALLOW_CIDRS" doc:"Otherwise forbidden address ranges that a mailbox host may resolve to (a LAN, tests)."`
 	SourcePorts       []uint16       `env:"SOURCE_PORTS" default:"110,143,993,995" doc:"Ports that a mailbox may use."`
 	SourceConnections int64          `env:"SOURCE_CONNECTIONS_PER_HOST" default:"32" max:"100000" doc:"Connections to one mail server at once; 0 = no limit of its own."`
 	SourceLogins      int64          `env:"SOURCE_LOGINS_PER_SECOND" default:"3" max:"100000" doc:"Logins to one mail server a second, after a burst of ten; 0 = no limit. Refusals lower it."`
 	Sessions          int64          `env:"SESSIONS" default:"512" min:"1" max:"100000" doc:"Mailboxes looked at at once; each takes a connection or two while it is."`
-	OAuthSourcesFile  string         `env:"OAUTH_SOURCES_FILE" check:"file" doc:"OAuth clients for mailboxes that take no password (Microsoft and others)."`
+	OAuthSourcesFile  string         `env:"OAUTH_SOURCES_FILE" check:"file" doc:"OAuth clients for mailboxes that take no password (Microsoft and others), see docs/providers.md."`
 
 	Signup       string   `env:"SIGNUP" shown:"first on SQLite, open on Postgres" check:"signup" doc:"first: the first Google account to sign in owns the installation, then closed; list: only SMTPSYNC_SIGNUP_EMAILS; open: everybody."`
 	SignupEmails []string `env:"SIGNUP_EMAILS" check:"bare" doc:"Who may sign up with SMTPSYNC_SIGNUP=list, comma-separated."`

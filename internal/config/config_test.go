@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -53,8 +54,8 @@ func TestDefaultsAloneAreAConfiguration(t *testing.T) {
 	if dir, err := c.Store(); dir != "data" || err != nil {
 		t.Errorf("Store() = %q, %v", dir, err)
 	}
-	if dir, err := c.Keystore(); dir != "data/keys" || err != nil {
-		t.Errorf("Keystore() = %q, %v", dir, err)
+	if k, err := c.Keystore(); k.Dir != "data/keys" || !k.Shared || k.History != 0 || err != nil {
+		t.Errorf("Keystore() = %+v, %v", k, err)
 	}
 }
 
@@ -256,10 +257,45 @@ func TestStoreSaysThatPostgresIsNotSupportedYet(t *testing.T) {
 	if got, want := fmt.Sprint(err), "SMTPSYNC_DATABASE_URL: Postgres is not supported yet by this release: use sqlite://…"; got != want {
 		t.Errorf("Store() = %s, want %s", got, want)
 	}
-	if _, err := c.Keystore(); err == nil {
-		t.Error("Keystore() gives a directory on Postgres")
+}
+
+func TestKeystoreSaysWhereKeysAreAndWhoseHistoryKeepsThem(t *testing.T) {
+	t.Parallel()
+	const store = "postgres://u:p@db.example/mail"
+	for name, c := range map[string]struct {
+		database, keystore, history string
+		want                        Keystore
+	}{
+		"beside the data":         {"sqlite://./data", "", "", Keystore{Dir: "data/keys", Shared: true}},
+		"a directory elsewhere":   {"sqlite://./data", "file:///keys", "5d", Keystore{Dir: "/keys", History: 5 * day}},
+		"within the data":         {"sqlite:///var/data", "file:///var/data/k", "", Keystore{Dir: "/var/data/k", Shared: true}},
+		"inside the database":     {store, "", "", Keystore{Inside: true, Shared: true, History: 30 * day}},
+		"inside, window known":    {store, "", "6h", Keystore{Inside: true, Shared: true, History: 6 * time.Hour}},
+		"another database":        {store, "postgres://k:p@keys.example/k", "", Keystore{}},
+		"one server, two names":   {store, "postgres://k:p@DB.example:5432/k", "", Keystore{Shared: true, History: 30 * day}},
+		"one server, two sockets": {"postgres:///m?host=/run/a", "postgres:///m?host=/run/b", "", Keystore{}},
+		"a directory of one node": {store, "file:///keys", "", Keystore{Dir: "/keys"}},
+	} {
+		env := []string{"SMTPSYNC_DATABASE_URL=" + c.database, "SMTPSYNC_KEYSTORE_URL=" + c.keystore,
+			"SMTPSYNC_KEYSTORE_HISTORY=" + c.history, "SMTPSYNC_MASTER_KEY=" + key(1)}
+		cfg, err := Load(env, "")
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got, err := cfg.Keystore()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if at := got.Database.RevealString(); (at == "") != (got.Dir != "") || at != "" && at != cmp.Or(c.keystore, c.database) {
+			t.Errorf("%s: database = %q", name, at)
+		}
+		if got.Database = c.want.Database; !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
 	}
 }
+
+const day = 24 * time.Hour
 
 func TestDirectoriesOfTheStore(t *testing.T) {
 	t.Parallel()
@@ -273,8 +309,8 @@ func TestDirectoriesOfTheStore(t *testing.T) {
 		if dir, _ := c.Store(); dir != want {
 			t.Errorf("Store() of %s = %q, want %q", url, dir, want)
 		}
-		if dir, _ := c.Keystore(); dir != "/keys" {
-			t.Errorf("Keystore() = %q, want /keys", dir)
+		if k, _ := c.Keystore(); k.Dir != "/keys" || k.Shared {
+			t.Errorf("Keystore() = %+v, want /keys", k)
 		}
 	}
 }

@@ -2,10 +2,7 @@ package config
 
 import (
 	"net"
-	"path/filepath"
 	"strings"
-
-	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // together finds variables that do not go together.
@@ -45,21 +42,6 @@ func (c *Config) Store() (dir string, err error) {
 		return "", Faults{{Prefix + "DATABASE_URL", "Postgres is not supported yet by this release", "use sqlite://…"}}
 	}
 	return directory(c.DatabaseURL.RevealString()), nil
-}
-
-// Keystore gives the directory of the wrapped user keys.
-func (c *Config) Keystore() (dir string, err error) {
-	switch at := c.KeystoreURL.RevealString(); {
-	case strings.HasPrefix(at, "postgres"):
-		return "", Faults{{Prefix + "KEYSTORE_URL", "Postgres is not supported yet by this release", "use file://…"}}
-	case at != "":
-		return vault.DirURL(at)
-	}
-	data, err := c.Store()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(data, "keys"), nil
 }
 
 // Require reports what the command needs and this configuration has not.

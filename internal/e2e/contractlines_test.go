@@ -40,6 +40,7 @@ var accountLines = []line{
 	{"nobody", "GET /readyz", 200, "text", "", "", "", ""},
 	{"nobody", "POST /webhooks/google/risc", 400, "json", "err description", "x", "Content-Type: application/secevent+jwt", ""},
 	{"nobody", "GET /auth/google/callback?state=x&code=y", 400, "html", "", "", "", ""},
+	{"browser", "GET /auth/source/home/callback?state=x&code=y", 400, "html", "", "", "", ""},
 	{"browser", "GET /auth/google/grant?labels=1", 200, "html", "", "", "", ""},
 	{"browser", "POST /auth/google/grant?labels=1", 303, "", "", "csrf={csrf}", "Content-Type: application/x-www-form-urlencoded", ""},
 	{"browser", "POST /auth/google/grant?csrf={csrf}", 403, "html", "", "x=1", "Content-Type: application/x-www-form-urlencoded", ""},
@@ -57,6 +58,9 @@ var mailboxLines = []line{
 	{"program", "POST /api/v1/mailboxes", 201, "json", mailboxFields, definition, "Idempotency-Key: m1", "etag=ETag"},
 	{"program", "POST /api/v1/mailboxes", 422, "problem", "idempotency_mismatch", `{}`, "Idempotency-Key: m1", ""},
 	{"program", "POST /api/v1/mailboxes", 409, "problem", "duplicate_mailbox", definition, "", ""},
+	{"program", "POST /api/v1/mailboxes/import", 200, "json", "format dry_run mailboxes.0.line mailboxes.0.status mailboxes.0.has_password problems.0.line problems.0.code problems.0.detail problems.0.help",
+		`{"text":"poll mail.example proto imap user ann pass x ssl keep\npoll","history":"new","dry_run":true}`, "", ""},
+	{"program", "POST /api/v1/mailboxes/import", 422, "problem", "text_required text", `{"text":"","history":"all"}`, "", ""},
 	{"program", "GET /api/v1/mailboxes", 200, "json", "mailboxes.0.id mailboxes.0.state", "", "", ""},
 	{"browser", "GET /api/v1/mailboxes", 200, "json", "mailboxes.0.id mailboxes.0.state", "", "", ""},
 	{"program", "GET /api/v1/mailboxes/{box}", 200, "json", mailboxFields, "", "", "etag=ETag"},
@@ -126,6 +130,8 @@ var ruleLines = []line{
 	{"program", "PUT /api/v1/rules/{rule}", 200, "json", "id", `{"name":"No spam","plugin":"skip-domains","config":{"domains":["spam.example","more.example"]},"mailboxes":["{box}"],"enabled":false,"position":1}`, "", ""},
 	{"program", "POST /api/v1/plugins", 201, "json", "id name", "{module}", "Content-Type: application/wasm", "plugin=id"},
 	{"program", "POST /api/v1/plugins/skip-domains/try", 200, "json", "verdict fuel", `{"config":{"domains":["spam.example"]},"header":"From: a@b.spam.example\r\n\r\n","size":10}`, "", ""},
+	{"program", "POST /api/v1/rules/{rule}/try", 200, "json", "messages.0.verdict messages.0.sender_domain messages.0.size", `{"mailbox":"{box}","messages":5}`, "", ""},
+	{"program", "POST /api/v1/rules/{rule}/try", 422, "problem", "mailbox_unknown mailbox", `{"mailbox":"x"}`, "", ""},
 }
 
 // And their end.

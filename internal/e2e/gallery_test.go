@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/testkit"
 	"github.com/smtp-sync/smtp-sync/server"
 	"github.com/smtp-sync/smtp-sync/server/servertest"
@@ -74,6 +75,13 @@ func (g *gallery) serve(t *testing.T) string {
 	}
 	o := g.w.Options()
 	o.PublicURL = "http://" + l.Addr().String()
+	file := filepath.Join(t.TempDir(), "providers.json")
+	if err := os.WriteFile(file, []byte(`{"providers": [{"id": "microsoft", "client_id": "x"}, {"id": "google", "client_id": "x"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if o.Sources, err = oauth.ReadClients(file, nil); err != nil {
+		t.Fatal(err)
+	}
 	o.Waiting = &server.Waiting{Address: "old@post.example", Password: "demo"}
 	s, err := server.NewService(o)
 	if err != nil {

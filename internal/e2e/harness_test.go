@@ -17,6 +17,7 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/gmail/gmailtest"
 	"github.com/smtp-sync/smtp-sync/internal/testkit"
+	"github.com/smtp-sync/smtp-sync/internal/testkit/postgres"
 )
 
 // binaries builds the program once for each set of flags.
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	built = binaries{dir: dir, done: make(map[string]string)}
-	code := m.Run()
+	code := postgres.Main(m)
 	stopShared()
 	stopChromium()
 	_ = os.RemoveAll(dir)

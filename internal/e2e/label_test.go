@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"syscall"
@@ -43,11 +41,7 @@ func TestFoldersBecomeLabels(t *testing.T) {
 		t.Errorf("Gmail was asked for %v without the permission", st.Requests)
 	}
 
-	asked := v.send(v.site+"/auth/google/grant?labels=1", url.Values{"csrf": {v.csrf()}})
-	back := v.consent(asked, url.Values{"email": {user}, "scope": {gmailtest.ScopeInsert, gmailtest.ScopeLabels}, "decision": {"allow"}})
-	if back.StatusCode != http.StatusOK {
-		t.Fatalf("the permission for labels: %d %s", back.StatusCode, back.Request.URL)
-	}
+	v.grantLabels(user)
 	s.arrived(3, 20*time.Second)
 	names := map[string]string{}
 	for label, id := range s.gmail.Labels(user) {

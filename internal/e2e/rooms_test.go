@@ -26,6 +26,7 @@ var rooms = []struct {
 	{"adding a mailbox", (*gallery).wizard},
 	{"mailboxes in every state", (*gallery).mailboxes},
 	{"the audit and why", (*gallery).audit},
+	{"those of another program", (*gallery).bring},
 	{"rules", (*gallery).rules},
 	{"settings and everything held", (*gallery).settings},
 	{"deletions", (*gallery).deletions},
@@ -79,11 +80,23 @@ func (g *gallery) wizard() {
 	g.fill("E-mail address", "ann@nobody.example")
 	g.follow("Find the server")
 	g.look("new.notfound")
+	outlook := discover.For("outlook.office365.com", "imap")
+	g.w.Found = []discover.Candidate{{Protocol: "imap", Host: "outlook.office365.com", Port: 993, Security: "tls", Username: "ann@outlook.com", Source: "ispdb", Auth: outlook.Auth, Hint: outlook.Text},
+		{Protocol: "pop3", Host: "outlook.office365.com", Port: 995, Security: "tls", Username: "ann@outlook.com", Source: "ispdb", Auth: outlook.Auth, Hint: outlook.Text}}
+	g.follow("Another address")
+	g.fill("E-mail address", "ann@outlook.com")
+	g.follow("Find the server")
+	g.seesNot("Test the connection")
+	g.sees("Sign in with Microsoft")
+	g.look("new.signin")
+	g.press("Another server")
+	g.sees("Test the connection", "Sign in with the provider instead")
 	g.w.Found = []discover.Candidate{{Protocol: "imap", Host: "imap.mail.yahoo.com", Port: 993, Security: "tls", Username: "ann@yahoo.example", Source: "ispdb", Hint: yahoo},
 		{Protocol: "pop3", Host: "pop.mail.yahoo.com", Port: 995, Security: "tls", Username: "ann@yahoo.example", Source: "ispdb"}}
 	g.follow("Another address")
 	g.fill("E-mail address", "ann@yahoo.example")
 	g.follow("Find the server")
+	g.press("Step by step")
 	g.look("new.found")
 	g.press("Another server")
 	g.look("new.byhand")
@@ -158,6 +171,22 @@ func (g *gallery) mailboxes() {
 	g.look("edit")
 	g.follow("Test")
 	g.look("edit.failed")
+
+	signedIn := g.box("outlook", "imap", "outlook.office365.com", schedule.State{Phase: schedule.Failing, Reason: schedule.Reason{Code: "consent_gone",
+		Detail: "Microsoft does not let us into this mailbox any more", Help: "connect the mailbox with Microsoft again; nothing is imported twice"}})
+	signedIn.Password, signedIn.Consent = vault.Secret{}, accounts.Consent{Provider: "microsoft", Refresh: vault.NewSecret("x")}
+	if err := g.w.Accounts.UpdateMailbox(g.ctx, g.user, signedIn); err != nil {
+		g.t.Fatal(err)
+	}
+	g.open("/mailboxes/" + signedIn.ID.String())
+	g.look("mailbox.consent")
+	g.follow("Connect again with the provider’s sign-in")
+	g.look("connect")
+	g.open("/mailboxes/" + signedIn.ID.String() + "/edit")
+	g.seesNot("New password")
+	g.look("edit.consent")
+	g.open("/mailboxes/" + boxes[0].ID.String() + "/connect")
+	g.look("connect.none")
 }
 
 func (g *gallery) audit() {
@@ -202,6 +231,20 @@ func (g *gallery) rules() {
 	g.follow("Save")
 	g.open("/rules")
 	g.look("rules")
+}
+
+func (g *gallery) bring() {
+	g.enters("ida")
+	g.allow(accounts.Active, gmailtest.ScopeInsert)
+	g.open("/mailboxes/import")
+	g.look("import")
+	g.follow("See what is in it")
+	g.look("import.wrong")
+	g.fill("The file", "poll mail.example proto imap user ann pass x ssl keep\npoll 10.0.0.1 proto imap user bob\npoll")
+	g.follow("See what is in it")
+	g.look("import.ready")
+	g.follow("Make these 2")
+	g.look("import.made")
 }
 
 func (g *gallery) settings() {

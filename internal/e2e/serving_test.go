@@ -24,6 +24,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite"
 	"github.com/smtp-sync/smtp-sync/internal/testkit"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
+	"github.com/smtp-sync/smtp-sync/internal/vault/pgshelf"
 )
 
 // service is an installation whose mailboxes are in its store, and `serve`.
@@ -56,12 +57,16 @@ func (l *logged) String() string {
 }
 
 // serving makes a service with a connected Gmail account and no mailbox yet.
-func serving(t testing.TB, o gmailtest.Options) *service {
+func serving(t testing.TB, o gmailtest.Options, env ...string) *service {
 	t.Helper()
 	s := &service{installation: install(t, o), pages: free(t), figures: free(t)}
 	s.env["SMTPSYNC_LISTEN"], s.env["SMTPSYNC_METRICS_LISTEN"] = s.pages, s.figures
 	s.env["SMTPSYNC_POLL_EVERY"] = "1s"
 	s.env["SMTPSYNC_SOURCE_LOGINS_PER_SECOND"] = "0"
+	for _, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		s.env[name] = value
+	}
 	s.inStore(func(st *sqlite.Store) {
 		u, err := st.EnsureUser(t.Context(), "google|1")
 		if err != nil {
@@ -99,15 +104,7 @@ func (s *service) inStore(f func(*sqlite.Store)) {
 	if err := os.MkdirAll(s.data, 0o700); err != nil {
 		s.t.Fatal(err)
 	}
-	masters, err := vault.LoadOrCreateFile(filepath.Join(s.data, "master.key"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	shelf, err := vault.OpenDir(filepath.Join(s.data, "keys"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	st, err := sqlite.Open(s.t.Context(), s.data, vault.NewStore(shelf, masters), sqlite.Options{Exclusive: true})
+	st, err := sqlite.Open(s.t.Context(), s.data, s.keys(), sqlite.Options{Exclusive: true})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -117,6 +114,29 @@ func (s *service) inStore(f func(*sqlite.Store)) {
 		}
 	}()
 	f(st)
+}
+
+// keys opens the key store, as another process beside the service.
+func (s *service) keys() *vault.Store {
+	s.t.Helper()
+	masters, err := vault.LoadOrCreateFile(filepath.Join(s.data, "master.key"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var shelf vault.Shelf
+	if at := s.env["SMTPSYNC_KEYSTORE_URL"]; at != "" {
+		var p *pgshelf.Shelf
+		if p, err = pgshelf.Open(s.t.Context(), vault.NewSecret(at), pgshelf.Options{}); err == nil {
+			s.t.Cleanup(p.Close)
+			shelf = p
+		}
+	} else {
+		shelf, err = vault.OpenDir(filepath.Join(s.data, "keys"))
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return vault.NewStore(shelf, masters)
 }
 
 // add puts a mailbox into the store.

@@ -186,6 +186,16 @@ func (v *visitor) grant(email string, scopes ...string) page {
 	return v.consent(asked, url.Values{"email": {email}, "scope": scopes, "decision": {"allow"}})
 }
 
+// grantLabels gives access to labels too.
+func (v *visitor) grantLabels(email string) {
+	v.t.Helper()
+	asked := v.send(v.site+"/auth/google/grant?labels=1", url.Values{"csrf": {v.csrf()}})
+	back := v.consent(asked, url.Values{"email": {email}, "scope": {gmailtest.ScopeInsert, gmailtest.ScopeLabels}, "decision": {"allow"}})
+	if back.StatusCode != http.StatusOK {
+		v.t.Fatalf("the permission for labels: %d %s", back.StatusCode, back.Request.URL)
+	}
+}
+
 // deliver puts a mail into a mailbox.
 func deliver(t testing.TB, d *dovecot.Server, name string, n uint64) {
 	t.Helper()

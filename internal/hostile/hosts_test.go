@@ -25,6 +25,7 @@ type row struct {
 	// The state after the first pass.
 	phase schedule.Phase
 	code  string        // "": none: the mail arrives all the same
+	note  string        // with no code: what the mailbox says in the end all the same
 	or    string        // the other code, where two limits are reached in the same second
 	back  backoff       // until the next
 	leave time.Duration // the pass ends within this; 0: a minute
@@ -142,6 +143,9 @@ func (r row) later(t *testing.T, ill *box, mails [][]byte) {
 	t.Helper()
 	s := ill.state()
 	if r.code == "" {
+		if s.Reason.Code != r.note || r.note != "" && (s.Reason.Detail == "" || s.Reason.Help == "") {
+			t.Errorf("in the end it says %+v, want %q", s.Reason, r.note)
+		}
 		r.arrived(t, ill, mails)
 		return
 	}

@@ -137,7 +137,7 @@ var bodies = []row{
 		w.Close()
 		return false
 	}), phase: waiting, code: "cut", back: soon},
-	{number: 64, name: "keeps what was deleted", protocol: "pop3", after: bridge.Delete, server: pop(pop3d.Faults{KeepDeleted: true}), phase: schedule.Idle},
+	{number: 64, name: "keeps what was deleted", protocol: "pop3", after: bridge.Delete, server: pop(pop3d.Faults{KeepDeleted: true}), phase: schedule.Idle, note: "delete_ignored"},
 }
 
 func popPass(answer string) server {

@@ -18,12 +18,16 @@ type (
 	signalArgs struct {
 		Signal string `json:"signal"`
 	}
-	sweepArgs struct{}
+	sweepArgs  struct{}
+	rewrapArgs struct {
+		To string `json:"to"` // a master key's id
+	}
 )
 
 func (revokeArgs) Kind() string { return "google_revoke" }
 func (signalArgs) Kind() string { return "risc_signal" }
 func (sweepArgs) Kind() string  { return "sweep" }
+func (rewrapArgs) Kind() string { return "rewrap" }
 
 // once: two jobs of the same row are one, until it has ended.
 var once = river.InsertOpts{
@@ -36,6 +40,7 @@ var once = river.InsertOpts{
 func (revokeArgs) InsertOpts() river.InsertOpts { return once }
 func (signalArgs) InsertOpts() river.InsertOpts { return once }
 func (sweepArgs) InsertOpts() river.InsertOpts  { return once }
+func (rewrapArgs) InsertOpts() river.InsertOpts { return once }
 
 // worker runs one kind of job.
 type worker[T river.JobArgs] struct {

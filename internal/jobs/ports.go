@@ -43,6 +43,14 @@ type Store interface {
 	Due() <-chan struct{}
 }
 
+// Keys are the keys under the master keys.
+type Keys interface {
+	// RotationOrdered gives the master key under which all are to be wrapped;
+	// "": that was not ordered. Rotate does it, and may be cut and called again.
+	RotationOrdered(ctx context.Context) (to string, err error)
+	Rotate(ctx context.Context) (moved int, err error)
+}
+
 // Google is asked and told about grants. A Fault of class Revoked means that
 // there is no such grant any more.
 type Google interface {

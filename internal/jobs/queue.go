@@ -18,6 +18,7 @@ import (
 type Options struct {
 	DB     *sql.DB // SQLite, of this process alone
 	Store  Store
+	Keys   Keys
 	Google Google
 	Users  Users
 	Log    *slog.Logger
@@ -27,6 +28,7 @@ type Options struct {
 // Queue runs jobs.
 type Queue struct {
 	store  Store
+	keys   Keys
 	log    *slog.Logger
 	client *river.Client[*sql.Tx]
 	cancel context.CancelFunc
@@ -37,6 +39,7 @@ const (
 	look  = time.Second // how often the queue is looked at
 	tidy  = time.Hour   // how often is swept, and the rows are looked through
 	limit = 30 * time.Second
+	order = 5 * time.Second // how often is asked whether a rotation was ordered
 )
 
 // Start brings the queue's database to this release, makes jobs of the rows that
@@ -55,8 +58,8 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
-	q := &Queue{store: o.Store, log: o.Log}
-	w := &work{store: o.Store, google: o.Google, users: o.Users, log: o.Log, keep: o.Keep}
+	q := &Queue{store: o.Store, keys: o.Keys, log: o.Log}
+	w := &work{store: o.Store, keys: o.Keys, google: o.Google, users: o.Users, log: o.Log, keep: o.Keep}
 	q.client, err = river.NewClient(driver, &river.Config{
 		Logger:  quiet,
 		Workers: q.workers(w),
@@ -81,6 +84,7 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 	}
 	q.cancel = cancel
 	q.work.Go(func() { q.listen(base) })
+	q.work.Go(func() { q.obey(base) })
 	return q, nil
 }
 
@@ -93,6 +97,8 @@ func (q *Queue) workers(w *work) *river.Workers {
 		do: func(ctx context.Context, a signalArgs) error { return w.react(ctx, a.Signal) }})
 	river.AddWorker(all, worker[sweepArgs]{limit: tidy, longest: tidy, failed: failed,
 		do: func(ctx context.Context, _ sweepArgs) error { return errors.Join(q.derive(ctx), w.sweep(ctx)) }})
+	river.AddWorker(all, worker[rewrapArgs]{limit: day, longest: time.Minute, failed: failed,
+		do: func(ctx context.Context, a rewrapArgs) error { return w.rewrap(ctx, a.To) }})
 	return all
 }
 
@@ -138,6 +144,25 @@ func (q *Queue) listen(ctx context.Context) {
 		if err := q.derive(ctx); err != nil && ctx.Err() == nil {
 			q.log.Error("no jobs could be made", "err", err)
 			again = look
+		}
+	}
+}
+
+// obey makes a job of the order for a rotation, which another process may leave
+// at any time: at once after a start, for one that was cut, then every so often.
+func (q *Queue) obey(ctx context.Context) {
+	for {
+		to, err := q.keys.RotationOrdered(ctx)
+		if err == nil && to != "" {
+			_, err = q.client.Insert(ctx, rewrapArgs{to}, nil)
+		}
+		if err != nil && ctx.Err() == nil {
+			q.log.Error("it is not known whether a rotation was ordered", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(order):
 		}
 	}
 }

@@ -125,7 +125,7 @@ func TestTheQueueSweeps(t *testing.T) {
 		u, note := w.logged(t)
 		db, err := w.store.Jobs(t.Context())
 		ok(t, err)
-		q, err := Start(t.Context(), Options{DB: db, Store: w.store, Google: w.google, Users: w.users, Log: nobody, Keep: 30 * time.Minute})
+		q, err := Start(t.Context(), Options{DB: db, Store: w.store, Keys: w.keys, Google: w.google, Users: w.users, Log: nobody, Keep: 30 * time.Minute})
 		ok(t, err)
 		note("a.example")
 		time.Sleep(tidy + time.Minute)

@@ -20,6 +20,7 @@ const GiveUp = 7 * 24 * time.Hour
 // work is what the jobs do, whoever runs them.
 type work struct {
 	store  Store
+	keys   Keys
 	google Google
 	users  Users
 	log    *slog.Logger
@@ -48,6 +49,16 @@ func (w *work) revoke(ctx context.Context, receipt, what string) error {
 		return err
 	}
 	return nil // done, or moot
+}
+
+// rewrap wraps every key under the newest master key.
+func (w *work) rewrap(ctx context.Context, to string) error {
+	began := time.Now()
+	moved, err := w.keys.Rotate(ctx)
+	if err == nil && moved > 0 {
+		w.log.Info("every key was wrapped under master key "+to, "dur_ms", time.Since(began).Milliseconds())
+	}
+	return err
 }
 
 // react does what an event of Google's asks for.

@@ -28,16 +28,26 @@ func ok(t *testing.T, err error) {
 	}
 }
 
-func openStore(t *testing.T, dir string) *sqlite.Store {
+// openKeys opens the keys in dir, as the program does.
+func openKeys(t *testing.T, dir string) *vault.Store {
 	t.Helper()
-	masters, err := vault.LoadOrCreateFile(filepath.Join(dir, "master.key"))
+	file := filepath.Join(dir, "master.key")
+	masters, err := vault.LoadOrCreateFile(file)
 	ok(t, err)
 	shelf, err := vault.OpenDir(filepath.Join(dir, "keys"))
 	ok(t, err)
-	s, err := sqlite.Open(t.Context(), dir, vault.NewStore(shelf, masters), sqlite.Options{Exclusive: true})
+	keys := vault.NewStore(shelf, masters)
+	keys.Follow(func() (*vault.MasterKeys, error) { return vault.LoadFile(file) })
+	return keys
+}
+
+func openStore(t *testing.T, dir string) (*sqlite.Store, *vault.Store) {
+	t.Helper()
+	keys := openKeys(t, dir)
+	s, err := sqlite.Open(t.Context(), dir, keys, sqlite.Options{Exclusive: true})
 	ok(t, err)
 	t.Cleanup(func() { ok(t, s.Close()) })
-	return s
+	return s, keys
 }
 
 // fakeGoogle answers as it is told, and remembers what it was told.
@@ -110,6 +120,7 @@ func (u *fakeUsers) EndUser(ctx context.Context, user id.User) error {
 type world struct {
 	dir    string
 	store  *sqlite.Store
+	keys   *vault.Store
 	google *fakeGoogle
 	users  *fakeUsers
 	work   *work
@@ -121,9 +132,10 @@ func newWorld(t *testing.T) *world { return worldIn(t, t.TempDir()) }
 
 func worldIn(t *testing.T, dir string) *world {
 	t.Helper()
-	w := &world{dir: dir, store: openStore(t, dir), google: &fakeGoogle{}}
+	w := &world{dir: dir, google: &fakeGoogle{}}
+	w.store, w.keys = openStore(t, dir)
 	w.users = &fakeUsers{store: w.store, ended: map[id.User]string{}}
-	w.work = &work{store: w.store, google: w.google, users: w.users, log: nobody, keep: 90 * day}
+	w.work = &work{store: w.store, keys: w.keys, google: w.google, users: w.users, log: nobody, keep: 90 * day}
 	return w
 }
 
@@ -131,7 +143,7 @@ func (w *world) start(t *testing.T) *Queue {
 	t.Helper()
 	db, err := w.store.Jobs(t.Context())
 	ok(t, err)
-	q, err := Start(t.Context(), Options{DB: db, Store: w.store, Google: w.google, Users: w.users, Log: nobody, Keep: 90 * day})
+	q, err := Start(t.Context(), Options{DB: db, Store: w.store, Keys: w.keys, Google: w.google, Users: w.users, Log: nobody, Keep: 90 * day})
 	ok(t, err)
 	t.Cleanup(func() { ok(t, q.Stop(context.Background())) })
 	return q

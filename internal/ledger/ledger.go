@@ -57,6 +57,7 @@ type Entry struct {
 	State    State
 	Absent   bool // was missing from the last complete listing
 	Wanted   bool // its user wants it imported, whatever a rule says
+	Day      Day  // when it came into this state; 0 in a Claimed entry
 	Attempts int  // failed tries so far
 }
 

@@ -146,7 +146,7 @@ func (b *MemoryBox) Claim(ctx context.Context, c Claim) error {
 		}
 		c.Attempts = r.Attempts // what the store counted, not what the caller thinks
 		c.Verdict.Labels = slices.Clone(c.Verdict.Labels)
-		r.State, r.claim = Claimed, c
+		r.State, r.claim, r.Day = Claimed, c, 0
 		return nil
 	})
 }
@@ -201,7 +201,7 @@ func (b *MemoryBox) Record(ctx context.Context, k Key, o Outcome) error {
 }
 
 func (b *MemoryBox) end(r *row, o Outcome) {
-	r.State, r.claim = StateOf(o.Status), Claim{}
+	r.State, r.claim, r.Day = StateOf(o.Status), Claim{}, DayOf(time.Now())
 	if o.Status == mail.Failed {
 		r.Attempts++
 	}

@@ -18,6 +18,7 @@ type Ref struct {
 	Size     int64     // octets as announced: a hint, never a length
 	Date     time.Time // INTERNALDATE; zero on POP3
 	Seen     bool      // IMAP \Seen
+	Flagged  bool      // IMAP \Flagged
 	Deleted  bool      // IMAP \Deleted: flagged, and not expunged; by its owner, or by us before a crash
 }
 
@@ -46,6 +47,12 @@ func (r Ref) String() string {
 
 // Key is a keyed 16-octet hash: an id key or a content key.
 type Key [16]byte
+
+// Headed is a message of which nothing but the header section was fetched.
+type Headed struct {
+	Ref    Ref
+	Header *Header
+}
 
 // Incoming is one message on its way: its octets pass through once.
 type Incoming struct {

@@ -1,6 +1,7 @@
 // Package oauth speaks OAuth 2.0 and OpenID Connect with Google: it sends a
 // person to the consent page, exchanges the code, and keeps one user's access
-// token fresh.
+// token fresh. And it speaks OAuth 2.0 with the providers of mailboxes that are
+// opened with tokens: the last part of this text.
 //
 //	AskIdentity  who are you?                 openid email             -> sub, address
 //	AskGrant     may mail be added for you?   gmail.insert, lasting    -> refresh token
@@ -30,4 +31,23 @@
 //	grant_account        the account has no verified address, or its administrator says no
 //	grant_offline        no refresh token came, though everything was allowed
 //	grant_scope_missing  no refresh token came, and not everything was allowed
+//
+// # Providers of mailboxes
+//
+// Clients are this installation's OAuth clients there, read from the operator's
+// file over a table of known providers. One visit gives one mailbox its tokens:
+//
+//	Client.Begin ... Clients.End   PKCE S256, state, a redirect address for each provider
+//	afterwards: Keeper             access tokens, from the tokens that a Shelf keeps sealed
+//
+// Nobody is asked who he is: whether the tokens open the mailbox, its server says.
+// The codes of their failures, beside consent_unreachable (Transient):
+//
+//	consent_callback   the answer is not to this browser's question, late, or used before
+//	consent_denied     the person, or his administrator, said no
+//	consent_brief      no refresh token came
+//	consent_too_small  the mail was not among what was allowed
+//	consent_gone       the provider has ended it: its person has to say yes again
+//	consent_missing    he has not said yes yet
+//	oauth_client       the client is not accepted, or there is none: the operator's to mend
 package oauth

@@ -163,3 +163,46 @@ func TestKeptPasswordsAreGuessesToo(t *testing.T) {
 		}
 	})
 }
+
+// A mailbox that is opened with tokens is tried with the one that is there; one
+// that is refused is nobody's guess.
+func TestTokensAreTriedAndAreNoGuesses(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"imap", "pop3"} {
+		var box account.Mailbox
+		if protocol == "pop3" {
+			box = maildrop(t, "tls", ca.Server("127.0.0.1"), pop3d.Faults{})
+		} else {
+			srv := imapd.New(imapd.Options{TLS: ca.ServerConfig("127.0.0.1")})
+			t.Cleanup(func() { _ = srv.Close() })
+			srv.AddUser("ann@example.com", password)
+			addr, err := srv.ListenTLS()
+			if err != nil {
+				t.Fatal(err)
+			}
+			box = at(t, "imap", "tls", addr)
+		}
+		p, user := prober(loopback, uint16(box.Port)), id.New[id.User]()
+		box.Password = vault.Secret{}
+		box.Consent.Provider = "home"
+		_, err := p.Test(t.Context(), user, box, nil)
+		if f, ok := mail.AsFault(err); !ok || f.Code != "consent_missing" {
+			t.Errorf("%s without a token: %v", protocol, err)
+		}
+		box.Consent.Access = vault.NewSecret(password) // what the double takes for one
+		if r, err := p.Test(t.Context(), user, box, nil); err != nil || !r.OK {
+			t.Errorf("%s: %+v, %v", protocol, r, err)
+		}
+		box.Consent.Access = vault.NewSecret("ended")
+		r, err := p.Test(t.Context(), user, box, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := last(t, r); s.Name != "login" || s.Code != "token_refused" || !strings.Contains(s.Help, "switched off") {
+			t.Errorf("%s: %+v", protocol, s)
+		}
+		if n := len(p.limiter.failed); n != 0 {
+			t.Errorf("%s: %d guesses", protocol, n)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func afterwards(box account.Mailbox, f *mail.Fault) Step {
 	if f.Err != nil && repeats(f.Err.Error(), box) {
 		s.Err = &mail.Fault{Class: f.Class, Code: f.Code, Text: s.Detail, Help: s.Help}
 	}
-	if f.Class == mail.Login {
+	if f.Class == mail.Login && box.Consent.Provider == "" { // what a provider wants for a password
 		if advice := discover.For(box.Host, box.Protocol); advice.Text != "" {
 			s.Help = advice.Text
 		}
@@ -74,6 +74,9 @@ func afterwards(box account.Mailbox, f *mail.Fault) Step {
 // as it went over the wire.
 func repeats(text string, box account.Mailbox) bool {
 	password := box.Password.RevealString()
+	if box.Consent.Provider != "" {
+		password = box.Consent.Access.RevealString()
+	}
 	if password == "" {
 		return false
 	}

@@ -41,14 +41,25 @@ type Book struct {
 	compiling sync.Mutex // one upload at a time
 
 	mu     sync.Mutex
-	made   map[id.User]map[string]*plugins.Rule // by plugin and settings
-	counts map[id.User]map[id.Rule]rules.Runs   // not written yet
+	clock  uint64                             // counts passes
+	made   map[id.User]*made                  // of the users who were here last
+	counts map[id.User]map[id.Rule]rules.Runs // not written yet
 }
+
+// made are the rules of a user, by plugin and settings.
+type made struct {
+	used  uint64 // when, by the book's clock
+	rules map[string]*plugins.Rule
+}
+
+// maxUsers is for how many users memory keeps rules, and counts. A mailbox that
+// waits costs nothing: its rules are made again when it has mail.
+const maxUsers = 2000
 
 // New makes a book. Without uploads nobody's modules are taken or run: where the
 // host has no process for them to give up, only who trusts all his users lets them.
 func New(store Store, host *plugins.Host, uploads bool) *Book {
-	return &Book{store: store, host: host, uploads: uploads, made: map[id.User]map[string]*plugins.Rule{}, counts: map[id.User]map[id.Rule]rules.Runs{}}
+	return &Book{store: store, host: host, uploads: uploads, made: map[id.User]*made{}, counts: map[id.User]map[id.Rule]rules.Runs{}}
 }
 
 // Uploads reports whether users may bring plugins of their own.
@@ -88,12 +99,55 @@ func (b *Book) Drop(ctx context.Context, user id.User, rule id.Rule) error {
 // wiped.
 func (b *Book) Forget(user id.User) {
 	b.mu.Lock()
-	made := b.made[user]
+	m := b.made[user]
 	delete(b.made, user)
 	b.mu.Unlock()
-	for _, r := range made {
+	if m == nil {
+		return
+	}
+	for _, r := range m.rules {
 		r.Forget()
 	}
+}
+
+// keep keeps a rule of a user, and forgets those of whoever was not here longest
+// where there are too many.
+func (b *Book) keep(user id.User, key string, r *plugins.Rule) {
+	b.mu.Lock()
+	m := b.made[user]
+	if m == nil {
+		m = &made{rules: map[string]*plugins.Rule{}}
+		b.made[user] = m
+	}
+	b.clock++
+	m.used = b.clock
+	m.rules[key] = r
+	var oldest id.User
+	if len(b.made) > maxUsers {
+		least := b.clock
+		for u, m := range b.made {
+			if m.used < least {
+				oldest, least = u, m.used
+			}
+		}
+	}
+	b.mu.Unlock()
+	if oldest != (id.User{}) {
+		b.Forget(oldest)
+	}
+}
+
+// kept finds a rule that was kept.
+func (b *Book) kept(user id.User, key string) *plugins.Rule {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.made[user]
+	if m == nil {
+		return nil
+	}
+	b.clock++
+	m.used = b.clock
+	return m.rules[key]
 }
 
 // Left forgets a user for good.
@@ -102,6 +156,29 @@ func (b *Book) Left(user id.User) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.counts, user)
+}
+
+// settle writes what a user's rules have done, and, where that of too many waits,
+// another's.
+func (b *Book) settle(ctx context.Context, user id.User) error {
+	if err := b.flush(ctx, user); err != nil {
+		return err
+	}
+	for range 2 { // one more than may come with this pass
+		b.mu.Lock()
+		var other id.User
+		if len(b.counts) > maxUsers {
+			for other = range b.counts {
+				break
+			}
+		}
+		b.mu.Unlock()
+		if other == (id.User{}) {
+			return nil
+		}
+		_ = b.flush(ctx, other) // they stay
+	}
+	return nil
 }
 
 // flush writes what a user's rules have done since the last time.

@@ -22,6 +22,8 @@ type world struct {
 	host  *plugins.Host
 	user  id.User
 	box   id.Mailbox
+
+	trusts []string
 }
 
 func newWorld(t *testing.T, uploads bool) *world {
@@ -45,10 +47,15 @@ func (w *world) put(t *testing.T, plugin, config string) rules.Rule {
 	return r
 }
 
+// mailbox is the one whose mail they are asked about.
+func (w *world) mailbox() account.Mailbox {
+	return account.Mailbox{ID: w.box, Name: "old", Authserv: w.trusts}
+}
+
 // says asks the rules of the mailbox about a message.
 func (w *world) says(t *testing.T, header string) mail.Verdict {
 	t.Helper()
-	c, err := w.Chain(t.Context(), w.user, w.box, "old")
+	c, err := w.Chain(t.Context(), w.user, w.mailbox())
 	if err != nil || c == nil {
 		t.Fatalf("chain: %v %v", c, err)
 	}
@@ -64,7 +71,7 @@ const fromShop = "From: a@news.shop.example\r\nList-Id: <deals.shop.example>\r\n
 func TestAPassAsksTheRulesAsTheyAreNow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, true)
-	if c, err := w.Chain(t.Context(), w.user, w.box, "old"); c != nil || err != nil {
+	if c, err := w.Chain(t.Context(), w.user, w.mailbox()); c != nil || err != nil {
 		t.Errorf("without rules: %v, %v", c, err)
 	}
 	w.put(t, "label-by-list-id", `{}`)
@@ -97,7 +104,7 @@ func TestAPassAsksTheRulesAsTheyAreNow(t *testing.T) {
 	if v := w.says(t, fromShop); v.Skip {
 		t.Errorf("for another mailbox: %+v", v)
 	}
-	if c, err := w.Chain(t.Context(), id.New[id.User](), w.box, "old"); c != nil || err != nil {
+	if c, err := w.Chain(t.Context(), id.New[id.User](), w.mailbox()); c != nil || err != nil {
 		t.Errorf("another user has %v, %v", c, err)
 	}
 }
@@ -152,6 +159,26 @@ func TestWithoutUploadsNobodysModuleRuns(t *testing.T) {
 	}
 }
 
+// TestWhoIsTrustedIsSaidByTheMailbox: what anybody may write into a header is
+// believed of the servers alone that its user trusts there.
+func TestWhoIsTrustedIsSaidByTheMailbox(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.put(t, "never-spam-from", `{"domains":["shop.example"]}`)
+	const proven = "Authentication-Results: mx.example.net; dmarc=pass\r\n" + fromShop
+	if v := w.says(t, proven); v.NeverSpam {
+		t.Error("believed, though nobody is trusted")
+	}
+	w.trusts = []string{"mx.example.org"}
+	if v := w.says(t, proven); v.NeverSpam {
+		t.Error("believed, though another is trusted")
+	}
+	w.trusts = []string{"mx.example.net"}
+	if v := w.says(t, proven); !v.NeverSpam {
+		t.Error("not believed of a server that is trusted")
+	}
+}
+
 func TestNothingOfAWipedUserStaysInMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, true)
@@ -163,5 +190,31 @@ func TestNothingOfAWipedUserStaysInMemory(t *testing.T) {
 	w.Left(w.user)
 	if n := w.Held(w.user); n != 0 {
 		t.Errorf("%d things are held", n)
+	}
+}
+
+// TestMemoryKeepsTheRulesOfSomeUsers: what rules cost does not grow with the users
+// there are; whose rules went has them made again, and no count is lost.
+func TestMemoryKeepsTheRulesOfSomeUsers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.put(t, "label-by-list-id", `{}`)
+	mine := w.user
+	w.says(t, fromShop)
+	for range rulebook.MaxUsers + 5 {
+		w.user = id.New[id.User]()
+		w.put(t, "label-by-list-id", `{}`)
+		w.says(t, fromShop)
+	}
+	if made, counted := w.Users(); made > rulebook.MaxUsers || counted > rulebook.MaxUsers+2 {
+		t.Errorf("rules of %d users are kept, and counts of %d", made, counted)
+	}
+	w.user = mine
+	if v := w.says(t, fromShop); len(v.Labels) != 1 {
+		t.Errorf("%+v", v)
+	}
+	all, err := w.Rules(t.Context(), mine)
+	if err != nil || len(all) != 1 || all[0].Asked != 2 {
+		t.Errorf("%+v, %v, want two asked", all, err)
 	}
 }

@@ -6,5 +6,19 @@ import "github.com/smtp-sync/smtp-sync/internal/id"
 func (b *Book) Held(user id.User) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.made[user]) + len(b.counts[user])
+	n := len(b.counts[user])
+	if m := b.made[user]; m != nil {
+		n += len(m.rules)
+	}
+	return n
+}
+
+// MaxUsers is for how many users memory keeps rules.
+const MaxUsers = maxUsers
+
+// Users is of how many users memory has rules, and counts.
+func (b *Book) Users() (made, counted int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.made), len(b.counts)
 }

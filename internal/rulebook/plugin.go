@@ -147,5 +147,9 @@ func (b *Book) Remove(ctx context.Context, user id.User, name string) error {
 	if !ok {
 		return account.ErrNone
 	}
-	return b.store.DropModule(ctx, user, d)
+	if err := b.store.DropModule(ctx, user, d); err != nil {
+		return err
+	}
+	// Another user may have the same file; then it is compiled again.
+	return b.host.Forget(ctx, plugins.Digest(d))
 }

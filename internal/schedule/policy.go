@@ -91,7 +91,8 @@ func (p Policy) untouched(s State, set Settings, now time.Time) State {
 }
 
 func (p Policy) wentThrough(s State, set Settings, o Outcome) State {
-	s.Phase, s.Reason, s.Until = Idle, Reason{}, time.Time{}
+	s = p.source(s, set, o)
+	s.Phase, s.Until = Idle, time.Time{}
 	s.Class, s.Failures, s.First = 0, 0, time.Time{}
 	s.LastSync, s.Digest, s.Backlog = o.Now, o.Digest, o.Backlog
 	// A backlog that does not shrink (each of its messages failed) waits for
@@ -150,7 +151,7 @@ func (p Policy) failed(s State, set Settings, o Outcome, f *mail.Fault) State {
 		pause := max(p.pause(r, s, f, o.Now), p.floor(s, set))
 		s.Until = o.Now.Add(min(pause, longest))
 	}
-	s.Reason = reason(f, r, s)
+	s.Reason = reason(advised(f, set), r, s)
 	return s
 }
 
@@ -277,7 +278,7 @@ func Worth(before, after State) bool {
 	return after.Phase != before.Phase || after.Reason.Code != before.Reason.Code ||
 		after.Class != before.Class || after.Failures != before.Failures || !after.First.Equal(before.First) ||
 		after.Floor != before.Floor || after.Digest != before.Digest ||
-		after.Backlog.Messages != before.Backlog.Messages || after.Backlog.Bytes != before.Backlog.Bytes ||
+		after.Undone != before.Undone || after.Backlog.Messages != before.Backlog.Messages || after.Backlog.Bytes != before.Backlog.Bytes ||
 		after.Interval < before.Interval || before.LastSync.IsZero() != after.LastSync.IsZero()
 }
 

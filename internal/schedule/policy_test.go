@@ -70,6 +70,8 @@ func TestEveryKindOfFailureHasItsBackOff(t *testing.T) {
 			{Failing, 80 * minute, 90 * minute}, {Failing, 160 * minute, 176 * minute}, {Failing, 320 * minute, 352 * minute}, {Failing, 6 * hour, 7 * hour}}},
 		{"a grant", fault(mail.Grant, "grant_scope_missing"), Settings{}, []try{{Failing, 0, 0}, {Failing, 0, 0}}},
 		{"a grant that is gone", fault(mail.Revoked, "grant_revoked"), Settings{}, []try{{Failing, 0, 0}}},
+		{"a provider that has ended its consent", fault(mail.Login, "consent_gone"), Settings{}, []try{{Failing, 0, 0}, {Failing, 0, 0}}},
+		{"a token that is refused, as a login", fault(mail.Login, "token_refused"), Settings{}, []try{{Waiting, 5 * minute, 6 * minute}, {Failing, day, 25 * hour}}},
 		{"an API that the operator must enable", fault(mail.Grant, "grant_api_disabled"), Settings{}, []try{{Failing, 30 * minute, 33 * minute}}},
 		{"nothing is tried below the provider's floor", fault(mail.Transient, "cut"), Settings{Host: "pop3.web.de", Protocol: "pop3"}, []try{{Waiting, 15 * minute, 15 * minute}}},
 	} {

@@ -1,32 +1,28 @@
 package schedule
 
 import (
-	"strings"
 	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/provider"
 )
 
-// providers refuse or punish logins that follow each other sooner.
-var providers = []struct {
-	domain   string // of the mail host
-	protocol string // "": both
-	floor    time.Duration
-}{
-	{"web.de", "pop3", 15 * time.Minute},  // the provider's own setting (ISPDB: checkInterval)
-	{"gmx.net", "pop3", 15 * time.Minute}, // free accounts: the same company, 12 minutes were seen
-	{"gmx.de", "pop3", 15 * time.Minute},
-	{"gmx.at", "pop3", 15 * time.Minute},
-	{"gmx.ch", "pop3", 15 * time.Minute},
-	{"gmx.com", "pop3", 15 * time.Minute},
-	{"ovh.net", "pop3", 2 * time.Minute}, // cuts logins that are less than 60 s apart
-	{"yandex.com", "", 2 * time.Minute},  // locks accounts with more than 5 logins in a few minutes
-	{"yandex.ru", "", 2 * time.Minute},
+// providerFloor is what the provider is known to want between two logins.
+func providerFloor(set Settings) time.Duration {
+	return provider.For(set.Host, set.Protocol).Floor
 }
 
-func providerFloor(set Settings) time.Duration {
-	for _, p := range providers {
-		if (set.Host == p.domain || strings.HasSuffix(set.Host, "."+p.domain)) && (p.protocol == "" || p.protocol == set.Protocol) {
-			return p.floor
-		}
+// advised is a refused login with what this provider is known to want: it says
+// more than what a server says to everybody.
+func advised(f *mail.Fault, set Settings) *mail.Fault {
+	a := provider.For(set.Host, set.Protocol).Advice
+	if f.Class != mail.Login || a.Text == "" || f.Code == "password_required" {
+		return f
 	}
-	return 0
+	better := *f
+	better.Help = a.Text
+	if a.Link != "" {
+		better.Help += " (" + a.Link + ")"
+	}
+	return &better
 }

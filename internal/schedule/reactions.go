@@ -47,6 +47,9 @@ var reactions = []struct {
 	// minutes; trying earlier starts its window again.
 	{mail.RateLimited, nil, reaction{first: 15 * time.Minute, last: time.Hour, after: 24 * time.Hour}},
 
+	// A provider has ended what it gave, or its user has not given it yet: nothing
+	// but a visit to the provider's page helps.
+	{mail.Login, []string{"consent_gone", "consent_missing", "consent_too_small"}, reaction{tries: 1, user: true}},
 	// The server said what is wrong, and that only a person can put it right,
 	// at the provider's perhaps: looked at once a day.
 	{mail.Login, []string{

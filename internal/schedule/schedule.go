@@ -65,6 +65,9 @@ type State struct {
 	Digest   mail.Key      // of the last listing that left nothing to do; zero: none
 
 	Backlog Backlog
+
+	Undone int       // passes in a row after which the source had not done what was asked of it (delete, move, flag)
+	Asked  time.Time // when it was asked last; zero: Undone is 0
 }
 
 // Backlog is what a mailbox still has to import.
@@ -102,4 +105,8 @@ type Outcome struct {
 	Digest   mail.Key // of a complete listing that left nothing to do, else zero
 	Backlog  Backlog
 	Floor    time.Duration // LOGIN-DELAY, if the server named one
+	// Undone says why the source has not done what was asked of it, nil that it
+	// has. Unasked: nothing was, because of Withheld.
+	Undone  *mail.Fault
+	Unasked bool
 }

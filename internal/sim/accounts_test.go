@@ -88,7 +88,7 @@ func (o *opened) pass(b *box, s schedule.State, m *actors.Marker, v *visit) brid
 		Ledger: &book{o.p, b, o.p.owners[b.u.id].Mailbox(b.id), m}, Keys: b.keys,
 		Budget: budget, History: budget.History(), Gate: o.gate, Memory: o.p.memory,
 		Digest: s.Digest, Stamp: []byte(b.name), Left: s.Backlog.Messages, LeftBytes: s.Backlog.Bytes,
-		AfterImport: b.policy, Newest: b.newest, Filter: b.filter(o.p), Hook: o.p.hook(b, v),
+		AfterImport: b.policy, KeepDays: b.keep, MoveTo: elsewhere, Newest: b.newest, Filter: b.filter(o.p), Hook: o.p.hook(b, v),
 	}
 	if b.drop.kind == imap {
 		p.Connections = 2

@@ -39,13 +39,14 @@ type text struct {
 
 // books count what became of a text.
 type books struct {
-	ever    int // letters that there ever were
-	removed int // of these, by their owner
-	deleted int // and by us
-	copies  int // in Gmail
-	spare   int // of these, that nobody can be blamed for
-	skips   int // times that a rule said skip
-	kept    int // and that none did, or could be asked
+	ever    int       // letters that there ever were
+	removed int       // of these, by their owner
+	deleted int       // and by us
+	copies  int       // in Gmail
+	first   time.Time // when the first of these came
+	spare   int       // of these, that nobody can be blamed for
+	skips   int       // times that a rule said skip
+	kept    int       // and that none did, or could be asked
 }
 
 // letter is one message in a maildrop.

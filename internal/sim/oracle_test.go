@@ -96,14 +96,28 @@ func (b *box) judge() (expired int) {
 		if k[ledger.Imported] < l.ever || k[ledger.Doubtful] > 0 { // of twins nobody knows which is which
 			continue
 		}
-		if b.policy == bridge.Delete {
+		if b.policy == bridge.Delete && b.keep == 0 || b.policy == bridge.Move {
 			b.fail("%s is in Gmail and still at the source", l.name)
+		}
+		if age := time.Since(b.lastImport(l.text)); b.policy == bridge.Delete && age > time.Duration(b.keep+2)*24*time.Hour {
+			b.fail("%s is in Gmail since %v and still at the source", l.name, age.Round(time.Hour))
 		}
 		if b.policy == bridge.Seen && !l.seen {
 			b.fail("%s is in Gmail and not marked seen", l.name)
 		}
 	}
 	return expired
+}
+
+// lastImport is when the ledger has noted the last message with this text, at
+// the latest.
+func (b *box) lastImport(t *text) (at time.Time) {
+	for _, e := range b.entries() {
+		if end := time.Unix(0, 0).Add(time.Duration(e.Day+1) * 24 * time.Hour); e.Content == t.content && end.After(at) {
+			at = end
+		}
+	}
+	return at
 }
 
 // judgeText compares what became of a message with what there was.

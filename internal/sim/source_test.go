@@ -395,6 +395,22 @@ func (s *session) Delete(ctx context.Context, refs []mail.Ref) error {
 	return nil
 }
 
+// Move implements bridge.Source. The other folder is read by nobody.
+func (s *session) Move(ctx context.Context, refs []mail.Ref, folder string) error {
+	letters, err := s.touch(ctx, refs, "delete")
+	if err != nil {
+		return err
+	}
+	if s.b.policy != bridge.Move || folder != elsewhere {
+		s.b.sin("a message was moved against its owner's will")
+	}
+	s.b.deleted(s.b.drop.take(letters...))
+	return nil
+}
+
+// elsewhere is where messages are moved to.
+const elsewhere = "Archive"
+
 // MarkSeen implements bridge.Source.
 func (s *session) MarkSeen(ctx context.Context, refs []mail.Ref) error {
 	letters, err := s.touch(ctx, refs, "seen")

@@ -66,6 +66,7 @@ type box struct {
 	drop *maildrop
 
 	policy bridge.Disposal
+	keep   int // days, where the policy is to delete
 	push   bool
 	newest bool
 	poll   time.Duration
@@ -137,7 +138,7 @@ func (w *world) addBox(u *user, name string) *box {
 	b := &box{
 		w: w, u: u, id: id.Mailbox(idOf(name)), name: name, lane: r.Uint64N(2), drop: newMaildrop(k, folders...),
 		keys:   u.key.MailboxKeys(vault.NewSecret(fmt.Sprintf("%32s", name))),
-		policy: []bridge.Disposal{bridge.Leave, bridge.Delete, bridge.Seen}[r.IntN(3)],
+		policy: []bridge.Disposal{bridge.Leave, bridge.Delete, bridge.Seen, bridge.Move}[r.IntN(4)],
 		newest: r.IntN(3) == 0, poll: []time.Duration{0, 0, 2 * time.Minute, 30 * time.Minute}[r.IntN(4)],
 		trouble: make(map[*text]int),
 	}
@@ -146,6 +147,12 @@ func (w *world) addBox(u *user, name string) *box {
 	b.way.Store(r.Int64N(ways))
 	if k != imap && b.policy == bridge.Seen {
 		b.policy = bridge.Leave
+	}
+	if k != imap && b.policy == bridge.Move {
+		b.policy = bridge.Delete
+	}
+	if b.policy == bridge.Delete {
+		b.keep = r.IntN(3) / 2
 	}
 	u.boxes, w.boxes = append(u.boxes, b), append(w.boxes, b)
 	w.registry.add(u, b)
@@ -234,15 +241,18 @@ func (b *box) remove(l *letter) bool {
 // ledger must say so.
 func (b *box) deleted(letters []*letter) {
 	for _, l := range letters {
-		early, unsettled := false, false
+		early, unsettled, first := false, false, time.Time{}
 		imported := b.settled(l.text)
 		b.tell("deleted", l.name)
 		b.w.note(l.text, func(t *text) {
 			t.deleted++
-			early, unsettled = t.deleted > t.copies, t.deleted > imported
+			early, unsettled, first = t.deleted > t.copies, t.deleted > imported, t.first
 		})
-		if b.policy != bridge.Delete {
+		if b.policy != bridge.Delete && b.policy != bridge.Move {
 			b.sin("a message was deleted against its owner's will")
+		}
+		if age := time.Since(first); age < time.Duration(b.keep)*24*time.Hour {
+			b.sin("a message was deleted %v after its import, and was to be kept %d days", age, b.keep)
 		}
 		if early {
 			b.sin("a message was deleted that is not in Gmail")
@@ -280,7 +290,9 @@ func (w *world) imported(t *text) {
 	t.box.tell("imported", t.name)
 	gone := t.box.gone(t)
 	w.note(t, func(t *text) {
-		t.copies++
+		if t.copies++; t.copies == 1 {
+			t.first = time.Now()
+		}
 		if t.copies > t.ever+t.spare && t.unsure && gone {
 			t.spare++
 		}

@@ -16,12 +16,23 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 )
 
-// Dir is a Shelf in a directory of one machine, a file a record. One process
-// changes and destroys records at a time (the data directory is locked);
-// others may read and create beside it.
+// Dir is a Shelf in a directory of one machine, a file a record. Processes may
+// share it: who changes or destroys a record holds the lock of the directory, so
+// that a rotation in one never brings back what another destroys.
 type Dir struct {
 	path string
-	mu   sync.RWMutex // what is destroyed stays destroyed: no Swap or Create at the same time
+	mu   sync.RWMutex // the same among the goroutines of this process
+}
+
+// change runs f alone, among all processes that have the directory open.
+func (d *Dir) change(f func() error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	unlock, err := lockFile(d.path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(), unlock())
 }
 
 // OpenDir opens the directory at path, which is made if there is none.
@@ -59,7 +70,7 @@ func DirURL(raw string) (string, error) {
 }
 
 func (d *Dir) file(name string) string {
-	checkName(name)
+	CheckName(name)
 	return filepath.Join(d.path, filepath.FromSlash(name))
 }
 
@@ -87,10 +98,17 @@ func readSettled(path string) ([]byte, error) {
 		if is, err := os.Stat(path); err != nil {
 			return nil, err
 		} else if os.SameFile(was, is) {
+			if destroyed(b) {
+				return nil, &fs.PathError{Op: "read", Path: path, Err: fs.ErrNotExist}
+			}
 			return b, nil
 		}
 	}
 }
+
+// destroyed reports what another process has overwritten and is about to remove,
+// or has died before it could.
+func destroyed(b []byte) bool { return len(b) > 0 && len(bytes.Trim(b, "\x00")) == 0 }
 
 // Create implements Shelf.
 func (d *Dir) Create(_ context.Context, name string, record []byte) error {
@@ -101,30 +119,49 @@ func (d *Dir) Create(_ context.Context, name string, record []byte) error {
 	if err == nil {
 		err = createFile(file, record)
 	}
+	if errors.Is(err, fs.ErrExist) {
+		if _, gone := readSettled(file); errors.Is(gone, fs.ErrNotExist) {
+			err = d.createAnew(file, record)
+		}
+	}
 	return storageFault("writing", file, err)
+}
+
+// createAnew creates a record in the place of a destroyed one, whose destroyer is
+// waited for.
+func (d *Dir) createAnew(file string, record []byte) error {
+	unlock, err := lockFile(d.path)
+	if err != nil {
+		return err
+	}
+	if b, readErr := os.ReadFile(file); readErr == nil && destroyed(b) {
+		err = removeFile(file)
+	}
+	if err == nil {
+		err = createFile(file, record)
+	}
+	return errors.Join(err, unlock())
 }
 
 // Swap implements Shelf.
 func (d *Dir) Swap(_ context.Context, name string, old, next []byte) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	file := d.file(name)
-	is, err := os.ReadFile(file)
-	if err == nil && !bytes.Equal(is, old) {
-		err = &fs.PathError{Op: "replace", Path: file, Err: fs.ErrNotExist}
-	}
-	if err == nil {
-		err = replaceFile(file, next)
-	}
-	return storageFault("writing", file, err)
+	return storageFault("writing", file, d.change(func() error {
+		is, err := os.ReadFile(file)
+		if err == nil && !bytes.Equal(is, old) {
+			err = &fs.PathError{Op: "replace", Path: file, Err: fs.ErrNotExist}
+		}
+		if err != nil {
+			return err
+		}
+		return replaceFile(file, next)
+	}))
 }
 
 // Destroy implements Shelf. Half-written copies beside the record go with it.
 func (d *Dir) Destroy(_ context.Context, name string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	file := d.file(name)
-	return storageFault("destroying", file, destroyTree(file))
+	return storageFault("destroying", file, d.change(func() error { return destroyTree(file) }))
 }
 
 func destroyTree(file string) error {
@@ -176,8 +213,8 @@ func destroyAll(dir string) error {
 }
 
 // List implements Shelf.
-func (d *Dir) List(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+func (d *Dir) List(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
 		err := filepath.WalkDir(d.path, func(path string, e fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) && path != d.path {
 				return nil // destroyed meanwhile
@@ -192,14 +229,20 @@ func (d *Dir) List(ctx context.Context) iter.Seq2[string, error] {
 			if err != nil {
 				return err
 			}
-			// Half-written copies have no valid name.
-			if name = filepath.ToSlash(name); validName.MatchString(name) && !yield(name, nil) {
+			if name = filepath.ToSlash(name); !validName.MatchString(name) {
+				return nil // a half-written copy, or nothing of ours
+			}
+			octets, err := readSettled(path)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				return nil // destroyed meanwhile
+			case err == nil && !yield(Record{name, octets}, nil):
 				return fs.SkipAll
 			}
-			return nil
+			return err
 		})
 		if err != nil {
-			yield("", storageFault("listing", d.path, err))
+			yield(Record{}, storageFault("listing", d.path, err))
 		}
 	}
 }

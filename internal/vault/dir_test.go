@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
@@ -26,6 +28,38 @@ func openDir(t *testing.T, path string) *vault.Dir {
 func TestDirectoryShelf(t *testing.T) {
 	t.Parallel()
 	vaulttest.Run(t, func(t *testing.T) vault.Shelf { return openDir(t, filepath.Join(t.TempDir(), "data", "keys")) })
+}
+
+// either does one thing in one process and the next in another.
+type either struct {
+	vault.Shelf
+	other vault.Shelf
+	turn  atomic.Int64
+}
+
+func (e *either) one() vault.Shelf {
+	if e.turn.Add(1)%2 == 0 {
+		return e.other
+	}
+	return e.Shelf
+}
+
+func (e *either) Create(ctx context.Context, name string, record []byte) error {
+	return e.one().Create(ctx, name, record)
+}
+
+func (e *either) Swap(ctx context.Context, name string, old, next []byte) error {
+	return e.one().Swap(ctx, name, old, next)
+}
+
+func (e *either) Destroy(ctx context.Context, name string) error { return e.one().Destroy(ctx, name) }
+
+func TestDirectoryOfTwoProcesses(t *testing.T) {
+	t.Parallel()
+	vaulttest.Run(t, func(t *testing.T) vault.Shelf {
+		dir := t.TempDir()
+		return &either{Shelf: openDir(t, dir), other: openDir(t, dir)}
+	})
 }
 
 // files lists everything below dir.
@@ -122,9 +156,9 @@ func TestLeftoversOfACrashAreNoRecords(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
 	var got []string
-	for name, err := range d.List(t.Context()) {
+	for r, err := range d.List(t.Context()) {
 		must(t, err)
-		got = append(got, name)
+		got = append(got, r.Name)
 	}
 	if want := []string{"users/1/key"}; !slices.Equal(got, want) {
 		t.Errorf("records = %q, want %q", got, want)
@@ -273,5 +307,44 @@ func TestBadMasterFilesAreRefusedAndKept(t *testing.T) {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Error("a directory counts as a missing file")
+	}
+}
+
+// TestARecordThatIsBeingDestroyedIsMissing, and not damaged: another process
+// overwrites it before its name goes, and may die between the two.
+func TestARecordThatIsBeingDestroyedIsMissing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := openDir(t, dir)
+	must(t, d.Create(t.Context(), "system/rotation", []byte("x")))
+	must(t, os.WriteFile(filepath.Join(dir, "system/rotation"), make([]byte, 8), 0o600))
+	if _, err := d.Get(t.Context(), "system/rotation"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Get = %v, want %v", err, fs.ErrNotExist)
+	}
+	for r, err := range d.List(t.Context()) {
+		t.Errorf("List gives %s, %v", r.Name, err)
+	}
+	must(t, d.Create(t.Context(), "system/rotation", []byte("y")))
+	if b, err := d.Get(t.Context(), "system/rotation"); err != nil || string(b) != "y" {
+		t.Errorf("made anew: %q, %v", b, err)
+	}
+	reader, done := openDir(t, dir), make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 50 {
+			if err := errors.Join(d.Destroy(t.Context(), "system/rotation"), d.Create(t.Context(), "system/rotation", []byte("y"))); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for open := true; open; {
+		if b, err := reader.Get(t.Context(), "system/rotation"); err == nil && string(b) != "y" || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("read %q, %v", b, err)
+		}
+		select {
+		case <-done:
+			open = false
+		default:
+		}
 	}
 }

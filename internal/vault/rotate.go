@@ -14,13 +14,16 @@ import (
 // left alone and told of when the rest is done.
 func (s *Store) Rewrap(ctx context.Context) (moved int, err error) {
 	var faults error
-	for name, err := range s.wrapped(ctx) {
+	for r, err := range s.wrapped(ctx) {
 		if err != nil {
 			return moved, err
 		}
-		again, err := s.rewrap(ctx, name)
+		again, err := s.rewrap(ctx, r)
 		if again {
 			moved++
+		}
+		if cut := ctx.Err(); cut != nil {
+			return moved, errors.Join(err, cut)
 		}
 		if err != nil && faults == nil {
 			faults = err
@@ -29,60 +32,56 @@ func (s *Store) Rewrap(ctx context.Context) (moved int, err error) {
 	return moved, faults
 }
 
-func (s *Store) rewrap(ctx context.Context, name string) (moved bool, err error) {
-	old, err := s.shelf.Get(ctx, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // destroyed meanwhile
+func (s *Store) rewrap(ctx context.Context, r Record) (moved bool, err error) {
+	for {
+		masters := s.masters.Load()
+		if under, ok := headOf(r.Octets); ok && under == masters.keys[0].id {
+			return false, nil
+		}
+		key, err := s.openRecord(r.Name, r.Octets)
+		if err != nil {
+			return false, err
+		}
+		err = s.shelf.Swap(ctx, r.Name, r.Octets, masters.wrap(r.Name, key))
+		clear(key)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err == nil, err
+		}
+		// Changed meanwhile, as by the wipe of a mailbox, or destroyed.
+		r.Octets, err = s.shelf.Get(ctx, r.Name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
 	}
-	if err != nil {
-		return false, err
-	}
-	if under, ok := headOf(old); ok && under == s.masters.keys[0].id {
-		return false, nil
-	}
-	key, err := s.masters.unwrap(name, old)
-	if err != nil {
-		return false, err
-	}
-	defer clear(key)
-	err = s.shelf.Swap(ctx, name, old, s.masters.wrap(name, key))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // Census counts the keys under each master key, by its id: an older master key
 // may be thrown away when nothing lies under it any more.
 func (s *Store) Census(ctx context.Context) (map[string]int, error) {
 	count := map[string]int{}
-	for name, err := range s.wrapped(ctx) {
+	for r, err := range s.wrapped(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		record, err := s.shelf.Get(ctx, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		under, ok := headOf(record)
+		under, ok := headOf(r.Octets)
 		if !ok {
-			return nil, damaged(name)
+			return nil, damaged(r.Name)
 		}
 		count[under.String()]++
 	}
 	return count, nil
 }
 
-// wrapped gives the names of the records that lie under a master key: all but
-// the salts, which lie under their user's key.
-func (s *Store) wrapped(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for name, err := range s.shelf.List(ctx) {
-			key := name == systemPage || name == systemIndex || path.Base(name) == keyName
-			if (err != nil || key) && !yield(name, err) {
+// wrapped gives the records that lie under a master key: all but the salts,
+// which lie under their user's key, and the order of a rotation.
+func (s *Store) wrapped(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for r, err := range s.shelf.List(ctx) {
+			key := r.Name == systemPage || r.Name == systemIndex || path.Base(r.Name) == keyName
+			if (err != nil || key) && !yield(r, err) {
 				return
 			}
 		}

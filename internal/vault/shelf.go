@@ -14,7 +14,8 @@ import (
 type Shelf interface {
 	// Get gives a record, or fs.ErrNotExist.
 	Get(ctx context.Context, name string) ([]byte, error)
-	// Create adds a record, durable when it returns nil, or fs.ErrExist.
+	// Create adds a record, which is not all zeros: durable when it returns nil,
+	// or fs.ErrExist.
 	Create(ctx context.Context, name string, record []byte) error
 	// Swap replaces old by next, durable when it returns nil; fs.ErrNotExist
 	// if the record is not old (any more). It never brings back a record that
@@ -24,15 +25,21 @@ type Shelf interface {
 	// names begin with it and a slash. It is durable when it returns nil, may be
 	// repeated after any failure, and does not mind if there is nothing.
 	Destroy(ctx context.Context, name string) error
-	// List gives the names of all records, in no order. Records that come or
-	// go meanwhile may be missing.
-	List(ctx context.Context) iter.Seq2[string, error]
+	// List gives all records, in no order, each as it was at some moment of the
+	// list. Records that come or go meanwhile may be missing.
+	List(ctx context.Context) iter.Seq2[Record, error]
+}
+
+// Record is what lies on a Shelf under a name.
+type Record struct {
+	Name   string
+	Octets []byte
 }
 
 var validName = regexp.MustCompile(`^[a-z0-9-]+(/[a-z0-9-]+)*$`)
 
-// checkName keeps names from ever leaving the shelf.
-func checkName(name string) {
+// CheckName panics at a name that no record has: it keeps names from ever leaving the shelf.
+func CheckName(name string) {
 	if !validName.MatchString(name) {
 		panic("vault: bad record name " + name)
 	}

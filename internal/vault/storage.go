@@ -44,7 +44,7 @@ func writeBeside(path string, b []byte) (temp string, err error) {
 		return "", err
 	}
 	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, f.Sync(), bequeath(f), f.Close())
 	if err != nil {
 		_ = os.Remove(f.Name())
 		return "", err
@@ -53,6 +53,23 @@ func writeBeside(path string, b []byte) (temp string, err error) {
 }
 
 const tempSuffix = ".tmp"
+
+// bequeath gives a file that root writes to whom its directory belongs to: the
+// service that runs as that user is to read it.
+func bequeath(f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	dir, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	owner, ok := dir.Sys().(*syscall.Stat_t)
+	if !ok || owner.Uid == 0 {
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
+}
 
 // createFile puts b at path, whole and durable, or fails with fs.ErrExist.
 func createFile(path string, b []byte) error {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"sync"
+	"sync/atomic"
 
 	"github.com/smtp-sync/smtp-sync/internal/id"
 )
@@ -27,14 +29,24 @@ func saltName(user id.User, box id.Mailbox) string {
 }
 
 // Store makes, finds and destroys the keys on a Shelf. It keeps none in memory.
+// It may be used by many goroutines at once.
 type Store struct {
 	shelf   Shelf
-	masters *MasterKeys
+	masters atomic.Pointer[MasterKeys]
+	load    func() (*MasterKeys, error) // see Follow; nil: they stay as they are
+	loading sync.Mutex
 }
 
 // NewStore opens the keys on shelf with these master keys. It reads nothing
 // yet: System shows at start-up whether the master key is the right one.
-func NewStore(shelf Shelf, masters *MasterKeys) *Store { return &Store{shelf, masters} }
+func NewStore(shelf Shelf, masters *MasterKeys) *Store {
+	s := &Store{shelf: shelf}
+	s.masters.Store(masters)
+	return s
+}
+
+// MasterIDs names the master keys that are loaded now, newest first.
+func (s *Store) MasterIDs() []string { return s.masters.Load().IDs() }
 
 // SystemKeys are the keys of what belongs to no user.
 type SystemKeys struct{ page, index Secret }
@@ -141,7 +153,7 @@ func (s *Store) DestroySalt(ctx context.Context, user id.User, box id.Mailbox) e
 }
 
 func (s *Store) create(ctx context.Context, name string, key Secret) error {
-	return s.shelf.Create(ctx, name, s.masters.wrap(name, key.Reveal()))
+	return s.shelf.Create(ctx, name, s.masters.Load().wrap(name, key.Reveal()))
 }
 
 func (s *Store) unwrap(ctx context.Context, name string) (Secret, error) {
@@ -149,7 +161,7 @@ func (s *Store) unwrap(ctx context.Context, name string) (Secret, error) {
 	if err != nil {
 		return Secret{}, err
 	}
-	key, err := s.masters.unwrap(name, record)
+	key, err := s.openRecord(name, record)
 	if err != nil {
 		return Secret{}, err
 	}

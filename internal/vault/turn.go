@@ -39,7 +39,7 @@ func (s *Store) userRecord(ctx context.Context, user id.User) (wrapped []byte, r
 	if wrapped, err = s.shelf.Get(ctx, name); err != nil {
 		return nil, nil, err
 	}
-	b, err := s.masters.unwrap(name, wrapped)
+	b, err := s.openRecord(name, wrapped)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +87,7 @@ func (s *Store) changeUser(ctx context.Context, user id.User, change func(*userR
 		}
 		if change(r) {
 			next := r.octets()
-			err = s.shelf.Swap(ctx, userName(user), old, s.masters.wrap(userName(user), next.Reveal()))
+			err = s.shelf.Swap(ctx, userName(user), old, s.masters.Load().wrap(userName(user), next.Reveal()))
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // wrapped anew meanwhile, or destroyed, which the next look tells

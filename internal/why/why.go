@@ -108,7 +108,11 @@ func ofSchedule(s schedule.State) []Clue {
 	case schedule.Paused:
 		return []Clue{{"schedule", "paused", "the mailbox is paused: nothing is brought until it is resumed"}}
 	case schedule.Waiting, schedule.Failing:
-		return []Clue{{"schedule", cmp.Or(s.Reason.Code, s.Phase.String()), cmp.Or(s.Reason.Detail, "the mailbox is "+s.Phase.String())}}
+		detail := cmp.Or(s.Reason.Detail, "the mailbox is "+s.Phase.String())
+		if s.Reason.Help != "" {
+			detail += "; what helps: " + s.Reason.Help
+		}
+		return []Clue{{"schedule", cmp.Or(s.Reason.Code, s.Phase.String()), detail}}
 	}
 	return []Clue{{"schedule", "scheduled", "the mailbox is looked at regularly"}}
 }

@@ -68,8 +68,7 @@ type meter struct {
 	added       [][]byte       // those and the types of the helpers, in order
 	helpers     []helper
 	helper      [3]int // index of the function for memory.copy, memory.fill, memory.grow
-	loadPrice   int
-	open        int // where the open section begins
+	open        int    // where the open section begins
 
 	frames  []bool // open blocks: is it a loop?
 	regions []region
@@ -94,7 +93,6 @@ func (w *meter) plan() {
 			w.multi[results] = w.addType("", results)
 		}
 	}
-	w.loadPrice = priceOfLoad(w.pages)
 	for kind, used := range []bool{m.bulk[0], m.bulk[1], m.grows} {
 		if used {
 			w.helper[kind] = len(m.funcs) + len(w.helpers)

@@ -274,6 +274,9 @@ func TestThePriceFollowsTheWork(t *testing.T) {
 	move := func(octets int32) []byte {
 		return gatetest.Cat(c(0), c(8), c(octets), []byte{0xfc, 10, 0, 0})
 	}
+	f64 := func(op byte) []byte {
+		return gatetest.Cat([]byte{0x44}, make([]byte, 8), []byte{0x44}, make([]byte, 8), []byte{op, 0x1a})
+	}
 	for _, w := range []struct {
 		name       string
 		less, more []byte
@@ -287,10 +290,44 @@ func TestThePriceFollowsTheWork(t *testing.T) {
 		{"octets moved", move(8), move(8 + 64000), 16000},
 		{"calls", []byte{0x10, 1}, []byte{0x10, 1, 0x10, 1}, 1 + 20},
 		{"pages", gatetest.Cat(c(0), []byte{0x1a}), gatetest.Cat(c(0), []byte{0x40, 0, 0x1a}), 20_001},
-		{"divisions", gatetest.Cat(c(7), c(7), []byte{0x6a, 0x1a}), gatetest.Cat(c(7), c(7), []byte{0x6d, 0x1a}), 19},
+		{"divisions", gatetest.Cat(c(7), c(7), []byte{0x6a, 0x1a}), gatetest.Cat(c(7), c(7), []byte{0x6d, 0x1a}), 23},
+		{"subnormal numbers", f64(0xa0), f64(0xa2), 50 - 8},
 	} {
 		if got := price(w.more) - price(w.less); got < w.want || got > w.want+w.want/5 {
 			t.Errorf("%s: %d more, want %d", w.name, got, w.want)
+		}
+	}
+}
+
+// What memory costs follows its size: beyond the caches, one load waits for a
+// hundred nanoseconds. What is not in the price of a module with much of it is
+// in its fuel: together they end the worst chain of loads in ten milliseconds.
+func TestThePriceOfMemoryFollowsItsSize(t *testing.T) {
+	t.Parallel()
+	rt := engines(t)["interpreter"]
+	const many = 200
+	price := func(pages uint32, body []byte) int64 {
+		m := gatetest.Filter(gatetest.Cat(bytes.Repeat(body, many), []byte{0x42, 0})...)
+		metered := meter(t, m.Bytes(), pages)
+		return messageFuel - run(t, rt, metered.Wasm, metered.State, messageFuel).fuel
+	}
+	load, store := gatetest.Cat(gatetest.I32Const(0), []byte{0x28, 0, 0, 0x1a}), gatetest.Cat(gatetest.I32Const(0), gatetest.I32Const(0), []byte{0x36, 0, 0})
+	none := []byte{0x01}
+	for _, w := range []struct {
+		pages       uint32
+		load, store int64   // units
+		chased      float64 // nanoseconds of a load that waits for the one before, on a busy machine: BenchmarkRunaways
+		fuel        float64 // of a message
+	}{{1, 4, 4, 3, 10e6}, {4, 10, 4, 9.4, 10e6}, {8, 20, 10, 13, 10e6}, {16, 30, 10, 27, 10e6}, {32, 20, 4, 74, 1e6}, {64, 20, 4, 154, 1e6}, {256, 30, 4, 214, 1e6}} {
+		base := price(w.pages, none)
+		if got := (price(w.pages, load) - base) / many; got != w.load+1 { // a constant and a drop, less a nop
+			t.Errorf("%d pages: a load costs %d, want %d", w.pages, got-1, w.load)
+		}
+		if got := (price(w.pages, store) - base) / many; got != w.store+1 {
+			t.Errorf("%d pages: a store costs %d, want %d", w.pages, got-1, w.store)
+		}
+		if worst := w.fuel / float64(w.load) * w.chased / 1e6; worst > 10 {
+			t.Errorf("%d pages: the fuel of a message lasts for %.1f ms of loads", w.pages, worst)
 		}
 	}
 }

@@ -106,8 +106,8 @@ func table() (t [256]op) {
 	t[opLocalTee] = op{immLocal, 1, 1, 1}
 	t[opGlobalGet] = op{immGlobal, 0, 1, 1}
 	t[opGlobalSet] = op{immGlobal, 1, 0, 1}
-	set(0x28, 0x35, op{immMem, 1, 1, 2}) // loads
-	set(0x36, 0x3e, op{immMem, 2, 0, 2}) // stores
+	set(0x28, 0x35, op{immMem, 1, 1, 0}) // loads: priced by the size of the memory
+	set(0x36, 0x3e, op{immMem, 2, 0, 0}) // stores: too
 	t[opMemorySize] = op{immZero, 0, 1, 2}
 	t[opMemoryGrow] = op{immZero, 1, 1, 1}
 	t[opI32Const] = op{immI32, 0, 1, 1}
@@ -134,16 +134,24 @@ func table() (t [256]op) {
 			t[i].price = p
 		}
 	}
-	price(20, 0x6d, 0x70) // i32 division
-	price(20, 0x7f, 0x82) // i64 division
-	price(4, 0x8d, 0x90)  // f32 rounding
-	price(4, 0x9b, 0x9e)  // f64 rounding
-	price(8, 0x91, 0x91)  // square root
-	price(8, 0x9f, 0x9f)
-	price(6, 0x95, 0x97) // float division, min, max
-	price(6, 0xa3, 0xa5)
-	price(4, 0xa8, 0xab) // truncation, conversion
-	price(4, 0xae, 0xba)
+	price(24, 0x6d, 0x70) // i32 division
+	price(30, 0x7f, 0x82) // i64 division
+	price(4, 0x5b, 0x66)  // comparison of floats
+	price(4, 0x8d, 0x90)  // rounding
+	price(4, 0x9b, 0x9e)
+	price(8, 0x92, 0x93) // float addition
+	price(8, 0xa0, 0xa1)
+	price(50, 0x94, 0x95) // multiplication and division: some processors take their time for subnormal numbers
+	price(50, 0xa2, 0xa3)
+	price(50, 0x91, 0x91) // square root
+	price(50, 0x9f, 0x9f)
+	price(8, 0x96, 0x97) // min, max
+	price(8, 0xa4, 0xa5)
+	price(6, 0xa8, 0xab) // truncation, conversion
+	price(6, 0xae, 0xba)
+	price(50, 0xb6, 0xb6) // of one size of float into the other
+	price(50, 0xbb, 0xbb)
+	price(4, 0xbc, 0xbf)
 	return t
 }
 

@@ -18,25 +18,41 @@ const (
 )
 
 // priceOfLoad: a chain of loads, each from the address that the one before it
-// gave, runs at the speed of the cache that the memory fits into. It is the one
-// thing priced below its worst (2 ns within a page, up to 150 ns where a module
-// of 16 MiB thrashes caches that others use as well): honest loads mostly hit,
-// and Go's runtime could not start if it paid for those that do not.
+// gave, runs at the speed of the cache that the memory fits into, or of none. Beyond
+// 16 pages the price does not cover the worst (154 ns at 64 pages, 214 at 256, on
+// a machine whose caches others use as well): Go's runtime could not start. There
+// a message gets less fuel in its place (manifest.MostFuel).
 func priceOfLoad(pages uint32) int {
 	switch {
 	case pages <= 1:
-		return 2
-	case pages <= 8: // 512 KiB
-		return 3
+		return 4
+	case pages <= 4: // 256 KiB
+		return 10
+	case pages <= 8:
+		return 20
+	case pages <= 16:
+		return 30
+	case pages <= 64: // what Go takes
+		return 20
 	default:
-		return 6
+		return 30
 	}
+}
+
+// priceOfStore: a processor goes on while it stores, up to a point.
+func priceOfStore(pages uint32) int {
+	if pages <= 4 || pages > 16 {
+		return 4
+	}
+	return 10
 }
 
 func (w *meter) price(in instr) int {
 	switch {
 	case in.op >= 0x28 && in.op <= 0x35:
-		return w.loadPrice
+		return priceOfLoad(w.pages)
+	case in.op >= 0x36 && in.op <= 0x3e:
+		return priceOfStore(w.pages)
 	case in.op == opCall && int(in.index) < w.m.imported:
 		return priceHost
 	}

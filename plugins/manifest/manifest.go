@@ -30,7 +30,8 @@ const ABI = "smtpsync_v1"
 const (
 	MaxPages     = 256 // of 64 KiB
 	DefaultPages = 16
-	MaxFuel      = 10_000_000 // for one message
+	MaxFuel      = 10_000_000 // for one message, with DefaultPages or less
+	BigFuel      = 1_000_000  // with more
 	InitFuel     = 50_000_000 // for _initialize and configure_v1
 
 	maxText    = 300 // runes of a title, description or reason
@@ -148,8 +149,18 @@ func Parse(document []byte) (*Manifest, error) {
 		return nil, faults
 	}
 	m.Limits.MemoryPages = cmpOr(m.Limits.MemoryPages, DefaultPages)
-	m.Limits.Fuel = cmpOr(m.Limits.Fuel, MaxFuel)
+	m.Limits.Fuel = cmpOr(m.Limits.Fuel, MostFuel(m.Limits.MemoryPages))
 	return m, nil
+}
+
+// MostFuel is what a plugin may have for one message. One whose memory does not
+// fit into a processor's cache can wait for it at every instruction; it gets less,
+// so that its fuel takes no longer (see the prices in package gate).
+func MostFuel(pages uint32) int64 {
+	if pages > DefaultPages {
+		return BigFuel
+	}
+	return MaxFuel
 }
 
 func cmpOr[T comparable](v, otherwise T) T {
@@ -197,8 +208,8 @@ func (m *Manifest) check(faults *Faults) {
 	if m.Limits.MemoryPages > MaxPages {
 		faults.add("limits.memory_pages", "ask for less", "is %d, at most %d are allowed", m.Limits.MemoryPages, MaxPages)
 	}
-	if m.Limits.Fuel < 0 || m.Limits.Fuel > MaxFuel {
-		faults.add("limits.fuel", "ask for less", "is %d, at most %d are allowed", m.Limits.Fuel, MaxFuel)
+	if most := MostFuel(m.Limits.MemoryPages); m.Limits.Fuel < 0 || m.Limits.Fuel > most {
+		faults.add("limits.fuel", "ask for less", "is %d, at most %d are allowed with its memory", m.Limits.Fuel, most)
 	}
 }
 

@@ -62,6 +62,7 @@ func TestAFaultyManifestIsExplained(t *testing.T) {
 		{`"1":"sender`, `"0":"sender`, "reasons.0"},
 		{`"fuel":2000000`, `"fuel":20000000`, "limits.fuel"},
 		{`"fuel":2000000`, `"memory_pages":257`, "limits.memory_pages"},
+		{`"fuel":2000000`, `"fuel":2000000,"memory_pages":17`, "limits.fuel"},
 	} {
 		document := strings.Replace(good, c.old, c.new, 1)
 		_, err := manifest.Parse([]byte(document))

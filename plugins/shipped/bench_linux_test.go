@@ -2,7 +2,6 @@ package shipped_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/plugins/gate"
 	"github.com/smtp-sync/smtp-sync/plugins/gate/gatetest"
 	"github.com/smtp-sync/smtp-sync/plugins/shipped"
+	"github.com/smtp-sync/smtp-sync/plugins/shipped/shippedtest"
 )
 
 // cpu is the processor time that the process has used, collector included: it
@@ -28,64 +28,20 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// newsletter is a header section of 2.4 kB, as they come.
-var newsletter = []byte(strings.ReplaceAll(strings.Repeat(`Received: from mx1.example.net (mx1.example.net [192.0.2.17])
-	by mail.example.com (Postfix) with ESMTPS id 4XyZ1234567
-	for <someone@example.com>; Tue, 24 Nov 2026 08:15:30 +0000 (UTC)
-`, 4)+`Authentication-Results: mx.example.net; dkim=pass header.d=news.example.org; spf=pass; dmarc=pass
-DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=news.example.org; s=k1; h=from:to:subject:date;
-	b=`+strings.Repeat("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo", 10)+`
-From: =?utf-8?q?B=C3=BCcher_und_mehr?= <no-reply@news.example.org>
-To: Someone <someone@example.com>
-Subject: =?utf-8?q?Neue_B=C3=BCcher_im_November?=
-Date: Tue, 24 Nov 2026 08:15:29 +0000
-Message-ID: <20261124081529.1234@news.example.org>
-List-Id: News <news.lists.example.org>
-List-Unsubscribe: <https://news.example.org/u/1234567890>
-Precedence: bulk
-Auto-Submitted: auto-generated
-X-Mailer: Example Mailer 7.1
-MIME-Version: 1.0
-Content-Type: multipart/alternative; boundary="=_boundary"
-
-`, "\n", "\r\n"))
-
-// list is a JSON list of 100 domains and one that fits.
-func list() string {
-	var b strings.Builder
-	for i := range 100 {
-		fmt.Fprintf(&b, `"blocked-%d.example.net",`, i)
-	}
-	return `[` + b.String() + `"example.org"]`
-}
-
-var benched = map[string]string{
-	"label-by-domain":         `{"label":"Shop"}`,
-	"label-by-list-id":        `{}`,
-	"mark-important-from":     `{"domains":` + list() + `}`,
-	"mark-read-notifications": `{}`,
-	"never-spam-from":         `{"domains":` + list() + `}`,
-	"only-from":               `{"domains":` + list() + `}`,
-	"size-limit":              `{"limit":"10MB"}`,
-	"skip-domains":            `{"domains":` + list() + `}`,
-	"skip-newsletters":        `{}`,
-	"subject-regex":           `{"pattern":"(?i)november$","action":"read"}`,
-}
-
 // BenchmarkRule is one message through one rule: fields derived, the module
 // called, its memory restored; beside it the twin in plain Go. Run it with -cpu 1
 // for the messages of one core.
 func BenchmarkRule(b *testing.B) {
 	h := host(b, plugins.Options{})
-	header := mail.ParseHeader(newsletter)
+	header := mail.ParseHeader(shippedtest.Newsletter)
 	box := &field.Mailbox{Name: "Work", Authserv: []string{"mx.example.net"}}
 	for _, r := range shipped.All() {
 		for _, way := range []struct {
 			name   string
 			plugin filtertest.Plugin
-		}{{"wasm", wasm(b, h, r)}, {"go", filtertest.Native(r.Manifest, twins[r.Name])}} {
+		}{{"wasm", wasm(b, h, r)}, {"go", filtertest.Native(r.Manifest, shippedtest.Twins[r.Name])}} {
 			b.Run(r.Name+"/"+way.name, func(b *testing.B) {
-				filter, err := way.plugin.With(b.Context(), json.RawMessage(benched[r.Name]))
+				filter, err := way.plugin.With(b.Context(), json.RawMessage(shippedtest.Settings[r.Name]))
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -116,13 +72,13 @@ func BenchmarkFiveRules(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		rule, err := p.Rule(b.Context(), json.RawMessage(benched[name]))
+		rule, err := p.Rule(b.Context(), json.RawMessage(shippedtest.Settings[name]))
 		if err != nil {
 			b.Fatal(err)
 		}
 		chain.Rules = append(chain.Rules, rule)
 	}
-	header := mail.ParseHeader(newsletter)
+	header := mail.ParseHeader(shippedtest.Newsletter)
 	b.ReportAllocs()
 	start := cpu()
 	for b.Loop() {
@@ -156,7 +112,7 @@ func BenchmarkHostile(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			facts := field.Of(mail.ParseHeader(newsletter), mail.Ref{}, &field.Mailbox{})
+			facts := field.Of(mail.ParseHeader(shippedtest.Newsletter), mail.Ref{}, &field.Mailbox{})
 			var took []time.Duration
 			for b.Loop() {
 				start := cpu()

@@ -11,6 +11,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/plugins"
 	"github.com/smtp-sync/smtp-sync/plugins/filtertest"
 	"github.com/smtp-sync/smtp-sync/plugins/shipped"
+	"github.com/smtp-sync/smtp-sync/plugins/shipped/shippedtest"
 )
 
 func host(t testing.TB, o plugins.Options) *plugins.Host {
@@ -36,8 +37,8 @@ func wasm(t testing.TB, h *plugins.Host, r shipped.Rule) filtertest.Plugin {
 func TestTenRulesShip(t *testing.T) {
 	t.Parallel()
 	all := shipped.All()
-	if len(all) != 10 || len(cases) != 10 || len(twins) != 10 {
-		t.Fatalf("%d rules, %d tables, %d twins", len(all), len(cases), len(twins))
+	if len(all) != 10 || len(cases) != 10 || len(shippedtest.Twins) != 10 {
+		t.Fatalf("%d rules, %d tables, %d twins", len(all), len(cases), len(shippedtest.Twins))
 	}
 	for _, r := range all {
 		if r.Name != r.Manifest.Name {
@@ -71,7 +72,7 @@ func TestShippedRulesDoWhatTheyPromise(t *testing.T) {
 		for _, way := range []struct {
 			name   string
 			plugin filtertest.Plugin
-		}{{"compiler", wasm(t, compiler, r)}, {"interpreter", wasm(t, interpreter, r)}, {"native", filtertest.Native(r.Manifest, twins[r.Name])}} {
+		}{{"compiler", wasm(t, compiler, r)}, {"interpreter", wasm(t, interpreter, r)}, {"native", filtertest.Native(r.Manifest, shippedtest.Twins[r.Name])}} {
 			t.Run(r.Name+"/"+way.name, func(t *testing.T) { filtertest.Run(t, way.plugin, cases[r.Name]) })
 		}
 	}
@@ -82,7 +83,7 @@ func TestShippedRulesAgreeWithTheirTwins(t *testing.T) {
 	h := host(t, plugins.Options{})
 	for _, r := range shipped.All() {
 		t.Run(r.Name, func(t *testing.T) {
-			filtertest.Agree(t, wasm(t, h, r), filtertest.Native(r.Manifest, twins[r.Name]), settings(r.Name), filtertest.Made(20261124, 1000))
+			filtertest.Agree(t, wasm(t, h, r), filtertest.Native(r.Manifest, shippedtest.Twins[r.Name]), settings(r.Name), filtertest.Made(20261124, 1000))
 		})
 	}
 }
@@ -125,7 +126,7 @@ func TestShippedRulesAgreeOnRealMail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := shipped.Named(name)
-			filtertest.Agree(t, wasm(t, h, r), filtertest.Native(r.Manifest, twins[name]), []string{settings}, slices.Values(all))
+			filtertest.Agree(t, wasm(t, h, r), filtertest.Native(r.Manifest, shippedtest.Twins[name]), []string{settings}, slices.Values(all))
 		})
 	}
 }

@@ -64,6 +64,7 @@ type Receipt struct {
 	Subject      string            `json:"subject" enum:"mailbox,grant,account" doc:"What was wiped."`
 	Rows         map[string]int64  `json:"rows" doc:"How many, by table."`
 	KeyDestroyed bool              `json:"key_destroyed" doc:"Without the key no copy can be read, wherever it is."`
+	HistoryUntil time.Time         `json:"history_until,omitzero" doc:"Until then the history of the place where keys are kept could bring the key back. Left out: there is no such history."`
 	Outside      map[string]string `json:"outside,omitempty" doc:"What others are told, such as google_revoke: pending, done, or moot."`
 }
 

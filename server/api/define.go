@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,11 +33,16 @@ const (
 // Check gives the mailbox that n defines, or all that is wrong with it.
 func (n MailboxNew) Check(hosts Hosts) (account.Mailbox, error) {
 	var f faults
-	if f.required("password", n.Password, "many providers want an app password here") {
+	switch {
+	case n.Provider != "" && n.Password != "":
+		f.add("provider", "provider_unexpected", "a mailbox has a password or a provider's sign-in", "leave one of them out")
+	case n.Provider != "":
+		f.text("provider", n.Provider, 40)
+	case f.required("password", n.Password, "many providers want an app password here"):
 		f.password(n.Password)
 	}
 	m := f.define(n, hosts)
-	m.Password = vault.NewSecret(n.Password)
+	m.Password, m.Consent.Provider = vault.NewSecret(n.Password), n.Provider
 	return m, Invalid(f...)
 }
 
@@ -46,12 +52,12 @@ func (n MailboxTry) Check(hosts Hosts) (account.Mailbox, error) {
 	return MailboxNew{Definition: n.Definition, History: cmp.Or(n.History, "new"), Since: n.Since}.Check(hosts)
 }
 
-// Check gives the mailbox that p makes of m. Its password is empty where it
-// stays.
+// Check gives the mailbox that p makes of m. It has neither password nor
+// consent where they stay.
 func (p MailboxPatch) Check(m account.Mailbox, hosts Hosts) (account.Mailbox, error) {
 	n := MailboxNew{History: m.History, Definition: Definition{Name: m.Name, Protocol: m.Protocol, Host: m.Host, Port: new(Port(m.Port)),
 		Security: m.Security, Username: m.Username, Folders: folders(m.Folders), Label: m.Label, Archive: m.Archive,
-		AfterImport: m.AfterImport, NewestFirst: m.NewestFirst}}
+		AfterImport: m.AfterImport, NewestFirst: m.NewestFirst, Authserv: m.Authserv}}
 	if m.History == "since" {
 		n.Since = m.Since.UTC().Format(time.RFC3339)
 	}
@@ -103,6 +109,7 @@ func (p MailboxPatch) onto(n *MailboxNew) {
 	over(&n.Archive, p.Archive)
 	over(&n.AfterImport, p.AfterImport)
 	over(&n.NewestFirst, p.NewestFirst)
+	over(&n.Authserv, p.Authserv)
 	if p.History != nil && *p.History != n.History {
 		n.History, n.Since = *p.History, ""
 	}
@@ -158,17 +165,45 @@ func (f *faults) define(n MailboxNew, hosts Hosts) account.Mailbox {
 	if m.AfterImport == "" {
 		m.AfterImport = "leave"
 	}
-	f.oneOf("after_import", m.AfterImport, "leave", "delete", "seen")
-	if m.AfterImport == "seen" && n.Protocol == "pop3" {
-		f.add("after_import", "needs_imap", "POP3 does not know which mail is seen", "choose leave or delete")
+	after, err := account.ParseAfter(m.AfterImport)
+	if err == nil {
+		err = after.Fits(n.Protocol, m.Folders)
+	}
+	if err != nil {
+		f.fault("after_import", err)
 	}
 	m.Since = f.history(n.History, n.Since)
+	m.Authserv = f.authserv(n.Authserv)
 	if n.PollEvery != nil {
 		m.PollEvery = time.Duration(*n.PollEvery)
 		f.within("poll_every", *n.PollEvery, MinPoll, MaxPoll)
 	}
 	return m
 }
+
+// maxAuthserv is how many servers may be trusted: a provider has one, or a few.
+const maxAuthserv = 10
+
+// authserv checks the names of servers that are trusted. A name is what stands
+// before the first semicolon (RFC 8601 s2.2): mostly a domain, always one word.
+func (f *faults) authserv(names []string) (out []string) {
+	if len(names) > maxAuthserv {
+		f.add("authserv", "too_many", fmt.Sprintf("there are more than %d names", maxAuthserv), "name your provider's servers alone")
+		return nil
+	}
+	for i, name := range names {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if !authservName.MatchString(name) {
+			f.add("authserv["+strconv.Itoa(i)+"]", "authserv_invalid", "this is not the name of a server",
+				"write what stands before the first semicolon of Authentication-Results in mail of this mailbox")
+		} else if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+var authservName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,252}$`)
 
 func (f *faults) security(s string) string {
 	switch s {

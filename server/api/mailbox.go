@@ -2,10 +2,12 @@ package api
 
 import "time"
 
-// Folder is an IMAP folder, and the label for what is in it.
+// Folder is an IMAP folder, and where what is in it arrives.
 type Folder struct {
-	Name  string `json:"name"`
-	Label string `json:"label,omitempty"`
+	Name    string `json:"name"`
+	Label   string `json:"label,omitempty"`
+	Archive bool   `json:"archive,omitempty" doc:"Not into the inbox."`
+	Spam    bool   `json:"spam,omitempty" doc:"To Gmail's spam."`
 }
 
 // Definition is what leads to a mailbox, and what is done with its mail.
@@ -16,13 +18,15 @@ type Definition struct {
 	Port        *Port     `json:"port,omitempty" doc:"Left out: the protocol's for the chosen security."`
 	Security    string    `json:"security,omitempty" enum:"tls,starttls" doc:"Left out: tls."`
 	Username    string    `json:"username"`
-	Password    string    `json:"password" format:"password" doc:"Kept encrypted, never returned."`
+	Password    string    `json:"password,omitempty" format:"password" doc:"Required without a provider. Kept encrypted, never returned."`
+	Provider    string    `json:"provider,omitempty" doc:"Whose sign-in opens the mailbox in place of a password, as discovery names it: its user connects it in a browser, on the page of the mailbox, and until then it is failing."`
 	Folders     []Folder  `json:"folders,omitempty" doc:"IMAP; left out: INBOX."`
 	Label       string    `json:"label,omitempty" doc:"For all mail of this mailbox."`
 	Archive     bool      `json:"archive,omitempty" doc:"Into the archive and not into the inbox."`
-	AfterImport string    `json:"after_import,omitempty" enum:"leave,delete,seen" doc:"What happens at the source; left out: leave."`
+	AfterImport string    `json:"after_import,omitempty" doc:"What happens to the original once a message is in Gmail: leave, seen, delete, delete_after:30d (so many days after the import), move:Folder; left out: leave."`
 	NewestFirst bool      `json:"newest_first,omitempty" doc:"The history's newest mail comes first."`
 	PollEvery   *Duration `json:"poll_every,omitempty" doc:"From 60s to 24h; left out: as often as is worth it."`
+	Authserv    []string  `json:"authserv,omitempty" doc:"Names under which your provider writes Authentication-Results; rules believe no others."`
 }
 
 // MailboxNew makes a mailbox.
@@ -48,15 +52,16 @@ type MailboxPatch struct {
 	Port        *Port     `json:"port,omitempty" doc:"The protocol's other standard port, if at all."`
 	Security    *string   `json:"security,omitempty" enum:"tls,starttls"`
 	Username    *string   `json:"username,omitempty" doc:"It cannot be another one."`
-	Password    *string   `json:"password,omitempty" format:"password"`
+	Password    *string   `json:"password,omitempty" format:"password" doc:"It takes the place of a provider's sign-in as well."`
 	Folders     *[]Folder `json:"folders,omitempty"`
 	Label       *string   `json:"label,omitempty"`
 	Archive     *bool     `json:"archive,omitempty"`
-	AfterImport *string   `json:"after_import,omitempty" enum:"leave,delete,seen"`
+	AfterImport *string   `json:"after_import,omitempty" doc:"leave, seen, delete, delete_after:30d, move:Folder"`
 	History     *string   `json:"history,omitempty" enum:"all,new,since"`
 	Since       *string   `json:"since,omitempty"`
 	NewestFirst *bool     `json:"newest_first,omitempty"`
 	PollEvery   *Duration `json:"poll_every,omitempty" doc:"0s: as often as is worth it."`
+	Authserv    *[]string `json:"authserv,omitempty"`
 }
 
 // Mailbox is a mailbox with its state.
@@ -68,6 +73,7 @@ type Mailbox struct {
 	Port        int       `json:"port"`
 	Security    string    `json:"security" enum:"tls,starttls"`
 	Username    string    `json:"username"`
+	Provider    string    `json:"provider,omitempty" doc:"Whose sign-in opens the mailbox; left out: a password does."`
 	Folders     []Folder  `json:"folders"`
 	Label       string    `json:"label"`
 	Archive     bool      `json:"archive"`
@@ -76,6 +82,7 @@ type Mailbox struct {
 	Since       time.Time `json:"since,omitzero"`
 	NewestFirst bool      `json:"newest_first"`
 	PollEvery   *Duration `json:"poll_every,omitempty"`
+	Authserv    []string  `json:"authserv"`
 	CreatedAt   time.Time `json:"created_at"`
 	Standing
 	Imported Amount `json:"imported"`
@@ -126,7 +133,8 @@ type Candidate struct {
 	Port     int    `json:"port"`
 	Security string `json:"security" enum:"tls,starttls"`
 	Username string `json:"username"`
-	Auth     string `json:"auth"`
+	Auth     string `json:"auth" doc:"password, app-password, or oauth: the provider takes no password."`
+	Provider string `json:"provider,omitempty" doc:"Whose sign-in can open the mailbox in this installation; left out: none can."`
 	Source   string `json:"source" enum:"ispdb,srv,autoconfig,mx,guess"`
 	Hint     string `json:"hint" doc:"What this provider wants, such as an app password."`
 }

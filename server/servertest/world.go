@@ -16,6 +16,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/rulebook"
 	"github.com/smtp-sync/smtp-sync/internal/rules"
@@ -34,6 +35,7 @@ type World struct {
 	Books    Books
 	Engine   Engine
 	Google   Google
+	Sources  *oauth.Clients // of mailboxes; none at first
 	Rules    rules.Memory
 
 	// Found, Tried and Clues are what discovery, the connection test and why
@@ -41,6 +43,7 @@ type World struct {
 	Found  []discover.Candidate
 	Tried  probe.Result
 	Clues  []api.Clue
+	Newly  []mail.Headed // in every mailbox, the newest first
 	Failed error
 	// Refused is why no password may be kept; nil: any may.
 	Refused error
@@ -56,7 +59,7 @@ type World struct {
 
 // New makes a world in which nothing is.
 func New() *World {
-	w := &World{Ready: true, Tried: probe.Result{OK: true, Steps: []probe.Step{{Name: "dns", OK: true}}, Folders: []probe.Folder{}}}
+	w := &World{Ready: true, Sources: &oauth.Clients{}, Tried: probe.Result{OK: true, Steps: []probe.Step{{Name: "dns", OK: true}}, Folders: []probe.Folder{}}}
 	w.Accounts.sessions, w.Accounts.engine = &w.Sessions, &w.Engine
 	w.Books.accounts = &w.Accounts
 	w.Engine.world = w
@@ -68,7 +71,7 @@ func (w *World) Options() server.Options {
 	return server.Options{
 		PublicURL: "https://mail.example.org", Key: vault.NewSecret(bytes.Repeat([]byte("k"), 32)),
 		Sessions: &w.Sessions, Accounts: &w.Accounts, Books: &w.Books, Rules: rulebook.New(&w.Rules, host(), true), Asker: w, Usage: w.usage, Schedules: &w.Engine, Engine: &w.Engine,
-		Finder: w, Prober: w, Google: &w.Google, Deliveries: deliver, Hosts: hosts{},
+		Finder: w, Prober: w, Google: &w.Google, Sources: w.Sources, Deliveries: deliver, Hosts: hosts{},
 		Ready: func() bool { return w.Ready }, SignUp: account.SignUp{Rule: "open"}, BytesPerDay: 500_000_000,
 		Log: telemetry.New(&w.log, telemetry.Options{Level: "debug", Format: "json"}), Heartbeat: 15 * time.Second,
 	}
@@ -153,6 +156,14 @@ func (w *World) Test(_ context.Context, _ id.User, m account.Mailbox, told func(
 		}
 	}
 	return w.Tried, w.Failed
+}
+
+// Newest implements server.Prober: what is in Newly.
+func (w *World) Newest(_ context.Context, _ id.User, box account.Mailbox, n int) ([]mail.Headed, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.probed = append(w.probed, box)
+	return w.Newly[:min(n, len(w.Newly))], w.Failed
 }
 
 // Admit implements server.Prober.

@@ -17,6 +17,8 @@
 //	{{word "state" .State}}   the text state.paused, or the value itself
 //	                          where there is none (a code of somebody else's)
 //
+// A list is family.name.1, family.name.2 and so on, for List.
+//
 // A key that does not exist is an error of the page. A test holds the catalog
 // against everything that is used: nothing missing, nothing left over.
 package text

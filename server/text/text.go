@@ -84,6 +84,17 @@ func plural(n string) string {
 	return ".other"
 }
 
+// List gives the texts family.name.1, family.name.2, … as far as there are any.
+func List(family, name string) (out []string) {
+	for {
+		s, ok := catalog[fmt.Sprintf("%s.%s.%d", family, name, len(out)+1)]
+		if !ok {
+			return out
+		}
+		out = append(out, s)
+	}
+}
+
 // Word gives the text for a value of a closed set, such as a state. What has no
 // text is shown as it is.
 func Word(family string, value any) string {

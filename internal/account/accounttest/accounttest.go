@@ -27,6 +27,8 @@ type Store interface {
 	UpdateMailbox(ctx context.Context, user id.User, m account.Mailbox) error
 	Mailbox(ctx context.Context, user id.User, box id.Mailbox) (account.Mailbox, error)
 	Mailboxes(ctx context.Context, user id.User) ([]account.Mailbox, error)
+	Consent(ctx context.Context, user id.User, box id.Mailbox) (account.Consent, error)
+	KeepConsent(ctx context.Context, user id.User, box id.Mailbox, was vault.Secret, next account.Consent) (kept bool, err error)
 	PutGrant(ctx context.Context, user id.User, g account.Grant) error
 	Grant(ctx context.Context, user id.User) (account.Grant, error)
 	Access(ctx context.Context, user id.User) (account.Access, error)
@@ -56,6 +58,9 @@ func Run(t *testing.T, fresh func(t *testing.T) (s Store, reopen func() Store)) 
 		{"MailboxIsChanged", "every setting of a mailbox can be changed; a password that is not given stays", changed},
 		{"MailboxStaysItsMaildrop", "a mailbox is never changed into another maildrop, whose mail its ledger does not know", staysMaildrop},
 		{"MailboxNeedsNoPassword", "a one-shot pass is given its password each time; nothing is kept of it", noPassword},
+		{"ConsentRoundTrips", "what a provider gave comes back as it was given, also after a restart", consents},
+		{"ConsentOrPassword", "a mailbox has a password or a consent; the one takes the place of the other, and what is not given stays", either},
+		{"ConsentIsReplacedOnce", "a refresh that comes late does not undo what its user did meanwhile", replacedOnce},
 		{"GrantRoundTrips", "a grant comes back as it was given; a new one replaces it", grant},
 		{"DroppedGrantIsGone", "after a revocation there is no grant", dropped},
 		{"UsersAreApart", "nobody finds, changes or wipes what is somebody else's", apart},
@@ -116,7 +121,7 @@ func imap() account.Mailbox {
 		Name: "Work", Protocol: "imap", Host: "imap.example.org", Port: 993, Security: "tls", Username: "ann@example.org",
 		Password: vault.NewSecret("hunter2"), Folders: []account.Folder{{Name: "INBOX"}, {Name: "Entwürfe", Label: "Old"}},
 		Label: "Work", Archive: true, AfterImport: "seen",
-		History: "since", Since: time.Date(2020, 2, 29, 0, 0, 0, 0, time.UTC), NewestFirst: true, PollEvery: 3 * time.Minute,
+		History: "since", Since: time.Date(2020, 2, 29, 0, 0, 0, 0, time.UTC), NewestFirst: true, PollEvery: 3 * time.Minute, Authserv: []string{"mx.example.net", "mx.example.org"},
 	}
 }
 
@@ -125,7 +130,8 @@ func wantSame(t *testing.T, got, want account.Mailbox) {
 	if !got.Password.Equal(want.Password) {
 		t.Error("the password is not the one that was kept")
 	}
-	got.Password, want.Password = vault.Secret{}, vault.Secret{}
+	wantConsent(t, got.Consent, want.Consent)
+	got.Password, want.Password, got.Consent, want.Consent = vault.Secret{}, vault.Secret{}, account.Consent{}, account.Consent{}
 	if want.ID == (id.Mailbox{}) {
 		want.ID, want.Created = got.ID, got.Created
 	}

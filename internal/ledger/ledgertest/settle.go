@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/id"
@@ -77,6 +78,26 @@ var settleRules = []rule{
 		wantAudit(t, w, box)
 		ok(t, l.Settle(t.Context(), k, imported()))
 		wantAudit(t, w, box, imported())
+	}},
+	{"TheDayOfAnOutcomeIsKept", "what is done at the source some days after the import counts from the outcome, whatever ids the message gets since", func(t *testing.T, w World) {
+		l, box := open(t, w)
+		done, bad, claimed, moved := newKey(), newKey(), newKey(), newKey()
+		before := ledger.DayOf(time.Now())
+		ok(t, l.Claim(t.Context(), claimOf(done)))
+		ok(t, l.Settle(t.Context(), done, imported()))
+		ok(t, l.Record(t.Context(), bad, failed("timeout")))
+		ok(t, l.Record(t.Context(), bad, ledger.Outcome{Status: mail.Rejected, Reason: "gave_up"}))
+		ok(t, l.Claim(t.Context(), claimOf(claimed)))
+		ok(t, l.Remap(t.Context(), []ledger.Move{{Old: done, New: moved.ID}}))
+		ok(t, l.Listed(t.Context(), []ledger.Key{bad}, nil))
+		for range 2 {
+			for k, e := range entries(t, l) {
+				if known := e.Day >= before && e.Day <= ledger.DayOf(time.Now()); known == (k == claimed) {
+					t.Errorf("%v: day %d, and it is day %d", e.State, e.Day, before)
+				}
+			}
+			l = reopen(t, w, box)
+		}
 	}},
 	{"RecordNeedsNoClaim", "what is skipped, refused or failed before an upload session exists is written at once", func(t *testing.T, w World) {
 		l, box := open(t, w)

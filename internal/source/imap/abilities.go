@@ -12,13 +12,14 @@ const (
 	literalPlus                        // RFC 7888
 	literalMinus                       // RFC 7888
 	onlyRev2                           // IMAP4rev2 without IMAP4rev1
+	move                               // RFC 6851
 )
 
 func (a abilities) all(b abilities) bool { return a&b == b }
 
 // abilities gives what the server has said that it can do.
 func (p *preamble) abilities() (a abilities) {
-	rev2 := p.caps["IMAP4REV2"] // RFC 9051 brings UIDPLUS and IDLE along
+	rev2 := p.caps["IMAP4REV2"] // RFC 9051 brings UIDPLUS, IDLE and MOVE along
 	for _, c := range []struct {
 		can abilities
 		has bool
@@ -29,6 +30,7 @@ func (p *preamble) abilities() (a abilities) {
 		{idle, p.caps["IDLE"] || rev2},
 		{literalPlus, p.caps["LITERAL+"]},
 		{literalMinus, p.caps["LITERAL-"]},
+		{move, p.caps["MOVE"] || rev2},
 		{onlyRev2, rev2 && !p.caps["IMAP4REV1"]},
 	} {
 		if c.has {

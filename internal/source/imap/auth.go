@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/source/sasl"
 )
 
 // authenticate logs in by the best way offered and learns the capabilities
@@ -15,11 +16,12 @@ func (p *preamble) authenticate(cfg Config) error {
 	var err error
 	user, pass := cfg.Username, cfg.Password.RevealString()
 	switch {
-	case cfg.OAuth && !p.caps["AUTH=XOAUTH2"]:
-		return &mail.Fault{Class: mail.Setup, Code: "oauth_not_offered",
-			Text: fmt.Sprintf("%s does not take the provider's sign-in (XOAUTH2)", p.host), Help: "use a password, or another host of the provider"}
-	case cfg.OAuth:
-		r, err = p.sasl("XOAUTH2", "user="+user+"\x01auth=Bearer "+pass+"\x01\x01", "")
+	case cfg.Token != nil:
+		m, ok := sasl.Bearer(func(name string) bool { return p.caps["AUTH="+name] })
+		if !ok {
+			return sasl.Missing(p.host)
+		}
+		r, err = p.sasl(m.Name, m.Message(user, cfg.Host, cfg.Port, pass), m.Sorry)
 	case p.caps["AUTH=PLAIN"]:
 		r, err = p.sasl("PLAIN", "\x00"+user+"\x00"+pass, "*")
 	case !p.caps["LOGINDISABLED"]:
@@ -32,15 +34,15 @@ func (p *preamble) authenticate(cfg Config) error {
 		return err
 	}
 	if r.status != "OK" {
-		return r.refusal().login(cfg)
+		return r.refusal().login(cfg, sasl.Status(p.asked))
 	}
 	return p.capability()
 }
 
 // sasl runs AUTHENTICATE (RFC 3501 6.2.2) with one message of ours, in the
 // command itself where the server takes it there (RFC 4959). A server that
-// asks again explains why it refuses; afterwards is what ends that: an empty
-// line for XOAUTH2, "*" where nothing was to be said.
+// asks again explains why it refuses; afterwards is what ends that: "*" where nothing
+// was to be said.
 func (p *preamble) sasl(mech, message, afterwards string) (response, error) {
 	message = base64.StdEncoding.EncodeToString([]byte(message))
 	line, replies := "AUTHENTICATE "+mech, []string{message, afterwards}

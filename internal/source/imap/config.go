@@ -25,16 +25,19 @@ const (
 	STARTTLS Security = "starttls" // mandatory upgrade, port 143 (RFC 3501 6.2.1)
 )
 
-// Config describes one mailbox. Host, Security, Username, Password and Dial
-// are required.
+// Config describes one mailbox. Host, Security, Username, Password or Token,
+// and Dial are required.
 type Config struct {
 	Host     string
 	Port     uint16 // 0: 993 or 143
 	Security Security
 	Username string
-	Password vault.Secret // the access token with OAuth
-	OAuth    bool         // SASL XOAUTH2
-	Folders  []string     // in UTF-8; nil: INBOX
+	Password vault.Secret
+	// Token gives the access token of a mailbox that takes no password, never one
+	// equal to stale; it is asked at each login, and once more where the server
+	// refuses what it gave. nil: Password does.
+	Token   func(ctx context.Context, stale vault.Secret) (vault.Secret, error)
+	Folders []string // in UTF-8; nil: INBOX
 	// Since leaves out what the server received earlier; zero: nothing.
 	Since time.Time
 	// ReadOnly opens folders with EXAMINE: nothing can be deleted or flagged.
@@ -104,7 +107,7 @@ func (c Config) check() *mail.Fault {
 		return &mail.Fault{Class: mail.Setup, Code: "username_required",
 			Text: "the mailbox has no user name", Help: "most providers want the whole e-mail address"}
 	}
-	if c.Password.Empty() {
+	if c.Password.Empty() && c.Token == nil {
 		return &mail.Fault{Class: mail.Login, Code: "password_required",
 			Text: "the mailbox has no password", Help: "enter it again"}
 	}
@@ -123,6 +126,16 @@ func (c Config) check() *mail.Fault {
 		}
 	}
 	return nil
+}
+
+// entitled gives c with an access token for a password, where it takes one.
+func (c Config) entitled(ctx context.Context, stale vault.Secret) (Config, error) {
+	if c.Token == nil {
+		return c, nil
+	}
+	token, err := c.Token(ctx, stale)
+	c.Password = token
+	return c, err
 }
 
 func hasControl(s string) bool {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/source/sasl"
 )
 
 // A refusal is a NO, BAD or BYE of the server, from our preamble or go-imap's.
@@ -80,8 +81,9 @@ func (r *refusal) common(host string) *mail.Fault {
 	return nil
 }
 
-// login maps a refused login. cfg knows what must not be repeated.
-func (r *refusal) login(cfg Config) *mail.Fault {
+// login maps a refused login. cfg knows what must not be repeated, status is
+// what a challenge said of an access token.
+func (r *refusal) login(cfg Config, status string) *mail.Fault {
 	if f := r.common(cfg.Host); f != nil {
 		return f
 	}
@@ -100,12 +102,13 @@ func (r *refusal) login(cfg Config) *mail.Fault {
 		f.Code, f.Help = "password_expired", "set a new password at the provider and enter it here"
 	case r.code == "CONTACTADMIN":
 		f.Code, f.Help = "contact_admin", "the provider wants you to contact its support"
-	case cfg.OAuth:
-		f.Code, f.Help = "auth_failed", "connect the mailbox with the provider's sign-in again"
 	case r.code == "AUTHENTICATIONFAILED":
 		f.Code, f.Help = "auth_failed", "check user name and password; many providers want an app password"
 	default: // words without a code: as likely a limit as a wrong password
 		f.Code, f.Help = "auth_unclear", unclear
+	}
+	if cfg.Token != nil {
+		return sasl.Explain(f, "IMAP", status)
 	}
 	return f
 }

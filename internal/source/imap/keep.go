@@ -102,7 +102,7 @@ func (c Config) whose() uint64 {
 		port       uint16
 		security   Security
 		oauth      bool
-	}{c.Host, c.Username, c.Port, c.Security, c.OAuth})
+	}{c.Host, c.Username, c.Port, c.Security, c.Token != nil})
 }
 
 // leave takes the connection from go-imap and gives it to the Dialer. It

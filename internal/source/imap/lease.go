@@ -31,7 +31,7 @@ func greeting(can abilities) []byte {
 	for _, c := range []struct {
 		can  abilities
 		name string
-	}{{esearch, " ESEARCH"}, {literalPlus, " LITERAL+"}, {literalMinus, " LITERAL-"}} {
+	}{{esearch, " ESEARCH"}, {literalPlus, " LITERAL+"}, {literalMinus, " LITERAL-"}, {move, " MOVE"}} {
 		if can.all(c.can) {
 			list += c.name
 		}

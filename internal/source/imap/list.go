@@ -174,6 +174,7 @@ func (l *listing) add(msg *imapclient.FetchMessageData) *mail.Fault {
 			ref.Date = item.Time
 		case imapclient.FetchItemDataFlags:
 			ref.Seen = slices.Contains(item.Flags, imap.FlagSeen)
+			ref.Flagged = slices.Contains(item.Flags, imap.FlagFlagged)
 			ref.Deleted = slices.Contains(item.Flags, imap.FlagDeleted)
 		}
 	}

@@ -1,6 +1,7 @@
 package imap_test
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -159,6 +160,9 @@ func TestLoginFollowsTheCapabilities(t *testing.T) {
 	t.Parallel()
 	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
 	oauth := base64.StdEncoding.EncodeToString([]byte("user=" + user + "\x01auth=Bearer " + password + "\x01\x01"))
+	bearer := func(port uint16) string {
+		return base64.StdEncoding.EncodeToString([]byte("n,a=" + user + ",\x01host=127.0.0.1\x01port=" + fmt.Sprint(port) + "\x01auth=Bearer " + password + "\x01\x01"))
+	}
 	quoted := `"ann@home.example"`
 	for _, c := range []struct {
 		name, caps string
@@ -171,7 +175,8 @@ func TestLoginFollowsTheCapabilities(t *testing.T) {
 		{"LOGIN", "IMAP4rev1", false, `pa"ss\w`, []string{`LOGIN ` + quoted + ` "pa\"ss\\w"`}},
 		{"LOGIN with literal", "IMAP4rev1", false, "pässwörd", []string{`LOGIN ` + quoted + ` {10}`, "pässwörd"}},
 		{"LOGIN with literal at once", "IMAP4rev1 LITERAL+", false, "pässwörd", []string{`LOGIN ` + quoted + ` {10+}`, "pässwörd"}},
-		{"XOAUTH2", "IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2", true, password, []string{"AUTHENTICATE XOAUTH2 " + oauth}},
+		{"XOAUTH2", "IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=OAUTHBEARER AUTH=XOAUTH2", true, password, []string{"AUTHENTICATE XOAUTH2 " + oauth}},
+		{"OAUTHBEARER", "IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=OAUTHBEARER", true, password, []string{"AUTHENTICATE OAUTHBEARER BEARER"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -195,8 +200,12 @@ func TestLoginFollowsTheCapabilities(t *testing.T) {
 				return true
 			}}
 			cfg := config(t, script(t, s), imap.TLS)
-			cfg.OAuth, cfg.Password = c.oauth, vault.NewSecret(c.password)
+			cfg.Password = vault.NewSecret(c.password)
+			if c.oauth {
+				cfg.Token, cfg.Password = given(cfg.Password), vault.Secret{}
+			}
 			open(t, cfg)
+			c.lines[0] = strings.ReplaceAll(c.lines[0], "BEARER BEARER", "BEARER "+bearer(cfg.Port))
 			if fmt.Sprint(got) != fmt.Sprint(c.lines) {
 				t.Errorf("got %q, want %q", got, c.lines)
 			}
@@ -220,13 +229,13 @@ func TestAccessTokenLogsInAndItsRefusalIsAnsweredWithAnEmptyLine(t *testing.T) {
 	t.Parallel()
 	_, _, addr := serve(t, imap.TLS, imapd.Options{})
 	cfg := config(t, addr, imap.TLS)
-	cfg.OAuth = true
+	cfg.Token, cfg.Password = given(cfg.Password), vault.Secret{}
 	open(t, cfg)
 
-	cfg.Password = vault.NewSecret("stale")
+	cfg.Token = given(vault.NewSecret("stale"))
 	_, err := imap.New(cfg).Open(t.Context())
 	// The server says BAD, which has no code, to anything but an empty line.
-	if f := fault(t, err); f.Class != mail.Login || f.Code != "auth_failed" || !strings.Contains(fmt.Sprint(f.Err), "AUTHENTICATIONFAILED") {
+	if f := fault(t, err); f.Class != mail.Login || f.Code != "token_refused" || !strings.Contains(fmt.Sprint(f.Err), "AUTHENTICATIONFAILED") {
 		t.Errorf("got %v (%v), want the server's AUTHENTICATIONFAILED", f, f.Err)
 	}
 }
@@ -332,6 +341,68 @@ func TestGreetingsThatAreNone(t *testing.T) {
 		_, err := imap.New(config(t, script(t, &imapd.Script{Greeting: c.greeting}), imap.TLS)).Open(t.Context())
 		if f := fault(t, err); f.Class != c.class || f.Code != c.code {
 			t.Errorf("%.40q: class %v, code %q; want %v, %q", c.greeting, f.Class, f.Code, c.class, c.code)
+		}
+	}
+}
+
+// given is a Token that always gives the same.
+func given(token vault.Secret) func(context.Context, vault.Secret) (vault.Secret, error) {
+	return func(context.Context, vault.Secret) (vault.Secret, error) { return token, nil }
+}
+
+// A token may end before its time: the one that was refused is replaced once,
+// and not a second time. What the challenge says of the refusal, and not of the
+// token, no other token will mend.
+func TestARefusedTokenIsReplacedOnce(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status string
+		good   string // the token that the server takes
+		code   string // "": it gets in
+		asked  int
+	}{
+		{"401", "second", "", 2},
+		{"invalid_token", "second", "", 2},
+		{"401", "none", "token_refused", 2},
+		{"CANARY", "none", "token_refused", 2},
+		{"insufficient_scope", "none", "consent_too_small", 1},
+		{"403", "second", "consent_too_small", 1},
+	} {
+		var stale []string
+		tokens := []string{"first", "second", "third"}
+		s := &imapd.Script{Caps: "IMAP4rev1 SASL-IR AUTH=XOAUTH2", On: func(w *imapd.Wire, cmd imapd.Command) bool {
+			if cmd.Name != "AUTHENTICATE" {
+				return false
+			}
+			if said, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(cmd.Args, "XOAUTH2 ")); strings.Contains(string(said), "Bearer "+c.good+"\x01") {
+				w.OK(cmd)
+				return true
+			}
+			w.Send("+ " + base64.StdEncoding.EncodeToString([]byte(`{"status":"`+c.status+`","schemes":"bearer"}`)) + "\r\n")
+			if line, err := w.Line(); err != nil || line != "" {
+				t.Errorf("the challenge was answered %q, %v", line, err)
+			}
+			w.Send(cmd.Tag + " NO AUTHENTICATE failed.\r\n")
+			return true
+		}}
+		cfg := config(t, script(t, s), imap.TLS)
+		cfg.Password = vault.Secret{}
+		cfg.Token = func(_ context.Context, was vault.Secret) (vault.Secret, error) {
+			stale = append(stale, was.RevealString())
+			return vault.NewSecret(tokens[len(stale)-1]), nil
+		}
+		src, err := imap.New(cfg).Open(t.Context())
+		if c.code == "" {
+			if err != nil {
+				t.Errorf("%s: %v", c.status, err)
+				continue
+			}
+			_ = src.Close(t.Context())
+		} else if f := fault(t, err); f.Class != mail.Login || f.Code != c.code || strings.Contains(fmt.Sprint(f, f.Err), "CANARY") {
+			t.Errorf("%s: %q, %v; want %s", c.status, f.Code, f, c.code)
+		}
+		if want := []string{"", "first"}[:c.asked]; fmt.Sprint(stale) != fmt.Sprint(want) {
+			t.Errorf("%s: asked for tokens with %q, want %q", c.status, stale, want)
 		}
 	}
 }

@@ -28,6 +28,8 @@ type preamble struct {
 	r    *bufio.Reader
 	tags int
 	caps map[string]bool // upper case; nil: not known in this state
+
+	asked string // what the last continuation request said; foreign text
 }
 
 func newPreamble(host string, conn net.Conn) *preamble {
@@ -143,6 +145,7 @@ func (p *preamble) command(line string, replies ...string) (response, error) {
 			bye = r.refusal()
 		case r.tag == "*":
 		case r.tag == "+" && len(replies) > 0:
+			p.asked = r.text
 			if err := p.write(replies[0]); err != nil {
 				return response{}, err
 			}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/dial"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/source/sasl"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // What a server may take for an exchange, and what it may say in one. While
@@ -56,13 +58,29 @@ type Source struct {
 	left  bool        // its connection belongs to somebody else by now
 }
 
-// open makes a session.
+// open makes a session. An access token may end before its time (RFC 6749
+// 10.3): one that is refused is replaced once.
 func (d *Dialer) open(ctx context.Context) (*Source, error) {
+	cfg, err := d.cfg.entitled(ctx, vault.Secret{})
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.connect(ctx, cfg)
+	if err == nil || cfg.Token == nil || !sasl.IsStale(err) {
+		return s, err
+	}
+	if cfg, err = cfg.entitled(ctx, cfg.Password); err != nil {
+		return nil, err
+	}
+	return d.connect(ctx, cfg)
+}
+
+func (d *Dialer) connect(ctx context.Context, cfg Config) (*Source, error) {
 	raw, err := d.cfg.Dial.Dial(ctx, d.cfg.Host, d.cfg.Port)
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: d.cfg, dialer: d, raw: raw}
+	s := &Source{cfg: cfg, dialer: d, raw: raw}
 	if err := s.start(ctx); err != nil {
 		return nil, s.end(lost(d.cfg.Host, err))
 	}

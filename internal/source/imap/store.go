@@ -18,11 +18,65 @@ func (s *Source) Delete(ctx context.Context, refs []mail.Ref) error {
 		if err := s.flag(uids, imap.FlagDeleted); err != nil || !s.can.all(uidplus) {
 			return err
 		}
-		if s.next == 0 { // their number is all we know this folder by
-			s.dialer.show(snapshot{folder: s.folder})
-		}
-		return s.client.UIDExpunge(uids).Close()
+		return s.expunge(uids)
 	})
+}
+
+// expunge removes what has been flagged, and nothing that others have flagged.
+func (s *Source) expunge(uids imap.UIDSet) error {
+	s.shrink()
+	return s.client.UIDExpunge(uids).Close()
+}
+
+// shrink notes that messages leave the folder by our hand.
+func (s *Source) shrink() {
+	if s.next == 0 { // their number is all we know this folder by
+		s.dialer.show(snapshot{folder: s.folder})
+	}
+}
+
+// Move puts the messages into another folder, which is made where there is
+// none: with MOVE (RFC 6851), which does it in one step, else with COPY and UID
+// EXPUNGE. One that carries \Deleted there was copied before a crash, and is
+// only expunged. A server that has neither MOVE nor UIDPLUS could only expunge
+// everything that anybody has flagged: the error is of class Setup.
+func (s *Source) Move(ctx context.Context, refs []mail.Ref, folder string) error {
+	if !s.can.all(move) && !s.can.all(uidplus) {
+		return &mail.Fault{Class: mail.Setup, Code: "move_unsupported",
+			Text: s.cfg.Host + " cannot move single messages", Help: `choose "leave" or "seen" for what happens to the original`}
+	}
+	copied := func(r mail.Ref) bool { return r.Deleted && !s.can.all(move) }
+	err := s.each(ctx, slices.DeleteFunc(slices.Clone(refs), copied), moving, func(uids imap.UIDSet) error {
+		err := s.moveOrCopy(uids, folder)
+		if r, ok := answered(err); ok && r.noFolder(s.cfg.Host) {
+			if err = s.client.Create(folder, nil).Wait(); err == nil {
+				err = s.moveOrCopy(uids, folder)
+			}
+		}
+		if err != nil || s.can.all(move) {
+			return err
+		}
+		if err := s.flag(uids, imap.FlagDeleted); err != nil {
+			return err
+		}
+		return s.expunge(uids)
+	})
+	if err != nil {
+		return err
+	}
+	return s.each(ctx, slices.DeleteFunc(slices.Clone(refs), func(r mail.Ref) bool { return !copied(r) }), moving, s.expunge)
+}
+
+const moving = "move messages"
+
+func (s *Source) moveOrCopy(uids imap.UIDSet, folder string) error {
+	if !s.can.all(move) {
+		_, err := s.client.Copy(uids, folder).Wait()
+		return err
+	}
+	s.shrink()
+	_, err := s.client.Move(uids, folder).Wait()
+	return err
 }
 
 // MarkSeen flags the messages \Seen.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/dial"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // A Trial is a session that was opened in stages, for the connection test. It
@@ -23,12 +24,16 @@ func (d *Dialer) Try(ctx context.Context, begin func(stage string), secured func
 	if f := d.cfg.check(); f != nil {
 		return nil, f
 	}
+	cfg, err := d.cfg.entitled(ctx, vault.Secret{})
+	if err != nil {
+		return nil, err
+	}
 	begin("connect")
 	raw, err := d.cfg.Dial.Dial(ctx, d.cfg.Host, d.cfg.Port)
 	if err != nil {
 		return nil, err
 	}
-	t := &Trial{Source: &Source{cfg: d.cfg, dialer: d, raw: raw}}
+	t := &Trial{Source: &Source{cfg: cfg, dialer: d, raw: raw}}
 	if err := t.stages(ctx, begin, secured); err != nil {
 		return nil, t.end(lost(d.cfg.Host, err))
 	}

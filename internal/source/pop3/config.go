@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -29,9 +30,12 @@ type Config struct {
 	Security string // TLS or StartTLS
 	Username string
 	Password vault.Secret
-	OAuth    bool   // Password is an access token, for XOAUTH2
-	SASL     string // Auto, UserPass or Plain; of no effect with OAuth
-	Dial     *dial.Dialer
+	// Token gives the access token of a mailbox that takes no password, never one
+	// equal to stale; it is asked at each login, and once more where the server
+	// refuses what it gave. nil: Password does.
+	Token func(ctx context.Context, stale vault.Secret) (vault.Secret, error)
+	SASL  string // Auto, UserPass or Plain; of no effect with Token
+	Dial  *dial.Dialer
 }
 
 // check finds what can be found before an octet leaves.
@@ -52,6 +56,16 @@ func (c Config) check() error {
 			Text: "the user name or password contains a control character", Help: "enter it again without line breaks"}
 	}
 	return nil
+}
+
+// entitled gives c with an access token for a password, where it takes one.
+func (c Config) entitled(ctx context.Context, stale vault.Secret) (Config, error) {
+	if c.Token == nil {
+		return c, nil
+	}
+	token, err := c.Token(ctx, stale)
+	c.Password = token
+	return c, err
 }
 
 func control(r rune) bool { return r < ' ' || r == 0x7F }

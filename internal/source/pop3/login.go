@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/source/sasl"
 )
 
 // enter logs in: from the AUTHORIZATION to the TRANSACTION state (RFC 1939 4).
@@ -37,16 +38,22 @@ func (s *Source) login(cfg Config) error {
 	defer func() { s.hide = nil }()
 	plain := slices.Contains(s.caps.sasl, "PLAIN")
 	switch {
-	case cfg.OAuth:
-		if s.caps.known && !slices.Contains(s.caps.sasl, "XOAUTH2") {
-			return s.noMechanism("XOAUTH2", "use a password, or IMAP")
+	case cfg.Token != nil:
+		// Who announces nothing is tried with what everybody has.
+		m, ok := sasl.Bearer(func(name string) bool { return !s.caps.known || slices.Contains(s.caps.sasl, name) })
+		if !ok {
+			return sasl.Missing(s.host)
 		}
-		// "user=" name ^A "auth=Bearer " token ^A ^A
-		return s.auth("XOAUTH2", "user="+cfg.Username+"\x01auth=Bearer "+cfg.Password.RevealString()+"\x01\x01")
+		status, err := s.auth(m.Name, m.Message(cfg.Username, cfg.Host, cfg.Port, cfg.Password.RevealString()), m.Sorry)
+		if f, ok := mail.AsFault(err); ok {
+			return sasl.Explain(f, "POP3", status)
+		}
+		return err
 	case cfg.SASL == Plain && !plain:
 		return s.noMechanism("AUTH PLAIN", `set the login to "user"`)
 	case cfg.SASL == Plain, cfg.SASL == Auto && plain && !s.caps.user:
-		return s.auth("PLAIN", "\x00"+cfg.Username+"\x00"+cfg.Password.RevealString()) // RFC 4616 2
+		_, err := s.auth("PLAIN", "\x00"+cfg.Username+"\x00"+cfg.Password.RevealString(), "*") // RFC 4616 2
+		return err
 	}
 	return s.userPass(cfg)
 }
@@ -76,9 +83,12 @@ func (s *Source) userPass(cfg Config) error {
 // auth does one SASL exchange of two steps (RFC 5034 4). The response never
 // rides on the AUTH line: a token is longer than a command may be, and
 // Outlook takes it in no other way.
-func (s *Source) auth(mechanism, response string) error {
+//
+// A server that asks again explains why it refuses: with the status of its
+// challenge, if that has one, and after an answer that ends the exchange.
+func (s *Source) auth(mechanism, response, afterwards string) (status string, err error) {
 	if err := s.send("AUTH " + mechanism); err != nil {
-		return err
+		return "", err
 	}
 	r, err := s.reply()
 	if err == nil && r.more {
@@ -86,19 +96,19 @@ func (s *Source) auth(mechanism, response string) error {
 			r, err = s.reply()
 		}
 	}
-	// XOAUTH2 explains a refusal in a challenge first, to be answered with an empty line.
 	if err == nil && r.more {
-		if err = s.send(""); err == nil {
+		status = sasl.Status(r.text)
+		if err = s.send(afterwards); err == nil {
 			r, err = s.reply()
 		}
 	}
 	switch {
 	case err != nil:
-		return err
+		return status, err
 	case r.more:
-		return s.fail(protocolFault(s.host, "one login challenge too many"))
+		return status, s.fail(protocolFault(s.host, "one login challenge too many"))
 	case !r.ok:
-		return s.refusal(r)
+		return status, s.refusal(r)
 	}
-	return nil
+	return status, nil
 }

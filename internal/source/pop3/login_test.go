@@ -1,6 +1,7 @@
 package pop3_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -192,24 +193,26 @@ func TestConfigurationMistakesAreSetupFaults(t *testing.T) {
 
 func TestSASL(t *testing.T) {
 	t.Parallel()
-	oauth := func(c *pop3.Config) { c.OAuth = true }
+	oauth := func(c *pop3.Config) {
+		c.Token = func(context.Context, vault.Secret) (vault.Secret, error) { return c.Password, nil }
+	}
 	plain := func(c *pop3.Config) { c.SASL = pop3.Plain }
 	wrong := vault.NewSecret("wrong " + strings.Repeat("token", 400))
 
 	s := start(t, pop3.TLS, pop3d.Faults{})
-	for name, change := range map[string]func(*pop3.Config){"XOAUTH2": oauth, "PLAIN": plain} {
+	for name, change := range map[string]func(*pop3.Config){"token_refused": oauth, "auth_failed": plain} {
 		if err := s.openErr(t, change); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		err := s.openErr(t, func(c *pop3.Config) { change(c); c.Password = wrong })
-		wantFault(t, err, mail.Login, "auth_failed")
+		wantFault(t, err, mail.Login, name)
 	}
 	if got := s.Seen("PASS"); got != 0 {
 		t.Errorf("PASS was sent %d times, want never", got)
 	}
 
 	s.Misbehave(pop3d.Faults{Replies: map[string]string{"CAPA": "+OK\r\nUSER\r\n."}})
-	wantFault(t, s.openErr(t, oauth), mail.Setup, "mechanism_missing")
+	wantFault(t, s.openErr(t, oauth), mail.Setup, "oauth_not_offered")
 	wantFault(t, s.openErr(t, plain), mail.Setup, "mechanism_missing")
 
 	s.Misbehave(pop3d.Faults{Replies: map[string]string{"CAPA": "+OK\r\nSASL PLAIN\r\n."}})

@@ -10,6 +10,8 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/dial"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/source/sasl"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // How long the server may make us wait, in all, for a whole operation. Within
@@ -33,16 +35,32 @@ type Dialer struct{ cfg Config }
 // New makes a Dialer. Mistakes in cfg show when it is used.
 func New(cfg Config) *Dialer { return &Dialer{cfg: cfg} }
 
-// Open connects, secures the connection and logs in.
+// Open connects, secures the connection and logs in. An access token may end
+// before its time (RFC 6749 10.3): one that is refused is replaced once.
 func (d *Dialer) Open(ctx context.Context) (*Source, error) {
 	if err := d.cfg.check(); err != nil {
 		return nil, err
 	}
+	cfg, err := d.cfg.entitled(ctx, vault.Secret{})
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.open(ctx, cfg)
+	if err == nil || cfg.Token == nil || !sasl.IsStale(err) {
+		return s, err
+	}
+	if cfg, err = cfg.entitled(ctx, cfg.Password); err != nil {
+		return nil, err
+	}
+	return d.open(ctx, cfg)
+}
+
+func (d *Dialer) open(ctx context.Context, cfg Config) (*Source, error) {
 	s, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.enter(ctx, d.cfg); err != nil {
+	if err := s.enter(ctx, cfg); err != nil {
 		_ = s.fail(err)
 		return nil, err
 	}

@@ -42,6 +42,12 @@ func (s *Source) MarkSeen(context.Context, []mail.Ref) error {
 		Text: "POP3 has no seen flag", Help: `choose "leave" or "delete" for this mailbox, or connect it with IMAP`}
 }
 
+// Move always fails: POP3 has no folders.
+func (s *Source) Move(context.Context, []mail.Ref, string) error {
+	return &mail.Fault{Class: mail.Setup, Code: "no_folders",
+		Text: "POP3 has no folders", Help: `choose "leave" or "delete" for this mailbox, or connect it with IMAP`}
+}
+
 // Delete marks messages for deletion. They are gone when Close returns nil,
 // and all still there after anything else.
 func (s *Source) Delete(ctx context.Context, refs []mail.Ref) error {

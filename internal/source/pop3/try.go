@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // Try opens a session as Open does and says which stage begins: "connect",
@@ -14,6 +15,10 @@ import (
 // about the configuration. secured is told what TLS came to.
 func (d *Dialer) Try(ctx context.Context, begin func(stage string), secured func(tls.ConnectionState)) (*Source, error) {
 	if err := d.cfg.check(); err != nil {
+		return nil, err
+	}
+	cfg, err := d.cfg.entitled(ctx, vault.Secret{})
+	if err != nil {
 		return nil, err
 	}
 	begin("connect")
@@ -31,7 +36,7 @@ func (d *Dialer) Try(ctx context.Context, begin func(stage string), secured func
 		conn = t
 	}
 	s := newSource(conn, d.cfg.Host)
-	if err := s.stages(ctx, d.cfg, begin, secured); err != nil {
+	if err := s.stages(ctx, cfg, begin, secured); err != nil {
 		_ = s.fail(err)
 		return nil, err
 	}

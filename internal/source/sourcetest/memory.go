@@ -192,6 +192,11 @@ func (s *Session) MarkSeen(_ context.Context, refs []mail.Ref) error {
 	return nil
 }
 
+// Move implements bridge.Source: what is in another folder nobody looks at here.
+func (s *Session) Move(ctx context.Context, refs []mail.Ref, _ string) error {
+	return s.Delete(ctx, refs)
+}
+
 // Close implements bridge.Source.
 func (s *Session) Close(context.Context) error {
 	if s.box.DeletesAtClose {

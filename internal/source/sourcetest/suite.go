@@ -18,6 +18,7 @@ type Source interface {
 	Fetch(ctx context.Context, refs []mail.Ref) iter.Seq2[*mail.Incoming, error]
 	Delete(ctx context.Context, refs []mail.Ref) error
 	MarkSeen(ctx context.Context, refs []mail.Ref) error
+	Move(ctx context.Context, refs []mail.Ref, folder string) error
 	Close(ctx context.Context) error
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/store/postgres/systemdb"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // Shelf is the key store inside the database (vault.Shelf). What is destroyed on
@@ -65,8 +66,8 @@ func (h *Shelf) Destroy(ctx context.Context, name string) error {
 }
 
 // List implements vault.Shelf.
-func (h *Shelf) List(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+func (h *Shelf) List(ctx context.Context) iter.Seq2[vault.Record, error] {
+	return func(yield func(vault.Record, error) bool) {
 		for last, n := "", chunk; n == chunk; {
 			var names []string
 			err := h.s.system(ctx, func(ctx context.Context, q *systemdb.Queries) (err error) {
@@ -74,11 +75,15 @@ func (h *Shelf) List(ctx context.Context) iter.Seq2[string, error] {
 				return err
 			})
 			if err != nil {
-				yield("", err)
+				yield(vault.Record{}, err)
 				return
 			}
 			for _, last = range names {
-				if !yield(last, nil) {
+				octets, err := h.Get(ctx, last)
+				if errors.Is(err, fs.ErrNotExist) {
+					continue // destroyed meanwhile
+				}
+				if !yield(vault.Record{Name: last, Octets: octets}, err) || err != nil {
 					return
 				}
 			}

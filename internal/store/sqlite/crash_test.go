@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -19,7 +20,9 @@ func copyOf(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()
 	ok(t, os.CopyFS(to, os.DirFS(dir)))
-	ok(t, os.Chmod(filepath.Join(to, "master.key"), 0o600))
+	if err := os.Chmod(filepath.Join(to, "master.key"), 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err) // it may be elsewhere
+	}
 	return to
 }
 

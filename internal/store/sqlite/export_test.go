@@ -59,6 +59,7 @@ func TestExportHasAllThatIsHeldAndNothingThatOpensAnything(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, t.TempDir(), Options{Exclusive: true})
 	u, l, _ := fillWithMarkers(t, s)
+	addConsent(t, s, u)
 	other := newUser(t, s, "OTHER-subject")
 	_, _, err := s.IssueToken(t.Context(), other, session.NewToken{Name: "OTHER-name", Scopes: session.AuditRead})
 	ok(t, err)
@@ -74,7 +75,7 @@ func TestExportHasAllThatIsHeldAndNothingThatOpensAnything(t *testing.T) {
 	ok(t, err)
 
 	got := exported(t, s, u)
-	want := []string{"MARK-email", "MARK-subject", "MARK-username", "mark-host", "MARK-label", "MARK-client", "MARK-name", "MARK-locale", "MARK-resource", "MARK-rule", "MARK-config", "MARK-manifest",
+	want := []string{"MARK-email", "MARK-subject", "MARK-username", "MARK-provider", "mark-host", "MARK-label", "MARK-client", "MARK-name", "MARK-locale", "MARK-resource", "MARK-rule", "MARK-config", "MARK-manifest",
 		"mark.domain.example", `"has_password":true`, `"bytes":4711`, `"imported":1`, `"active"`, "passwords"}
 	for _, w := range want {
 		if !strings.Contains(got, w) {
@@ -84,7 +85,7 @@ func TestExportHasAllThatIsHeldAndNothingThatOpensAnything(t *testing.T) {
 	if len(entries) != 2 || strings.Count(got, `"key":"`) != 2 {
 		t.Errorf("messages = %d, want the one that has ended and the one under way", strings.Count(got, `"key":"`))
 	}
-	for _, secret := range []string{"MARK-password", "MARK-token", "MARK-session", "MARK-key", cookie.RevealString(), text.RevealString(), "OTHER"} {
+	for _, secret := range []string{"MARK-password", "MARK-token", "MARK-refresh", "MARK-access", "MARK-session", "MARK-key", cookie.RevealString(), text.RevealString(), "OTHER"} {
 		if strings.Contains(got, secret) {
 			t.Errorf("the export has %s", secret)
 		}
@@ -122,7 +123,8 @@ var sealed = map[string]struct {
 	shown bool
 }{
 	"mailboxes.password": {"MARK-password", false},
-	"person.email":       {"MARK-email", true}, "person.sub": {"MARK-subject", true},
+	"consents.refresh":   {"MARK-refresh", false}, "consents.access": {"MARK-access", false},
+	"person.email": {"MARK-email", true}, "person.sub": {"MARK-subject", true},
 	"sessions.client": {"MARK-client", true}, "tokens.name": {"MARK-name", true},
 }
 
@@ -133,6 +135,7 @@ func TestEveryColumnIsInTheExport(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, t.TempDir(), Options{Exclusive: true})
 	u, _, _ := fillWithMarkers(t, s)
+	addConsent(t, s, u)
 	ok(t, s.FinishRequest(t.Context(), u, "MARK-key", session.Answer{Status: 201, Resource: "MARK-resource"}))
 	ok(t, s.SetProfile(t.Context(), u, account.Profile{Locale: "MARK-locale", TimeZone: "Europe/Vienna", Notices: []byte(`{}`)}))
 	_, _, err := s.Days().Take(t.Context(), "2026-11-24", u, quota.Amount{Units: 1, Bytes: 4711}, quota.Amount{})
@@ -225,7 +228,7 @@ func TestEveryTableIsThoughtOf(t *testing.T) {
 		t.Errorf("tables of the system database = %v, want %v", got, want)
 	}
 	ok(t, s.inUser(t.Context(), newUser(t, s, "somebody"), func(u *userDB) error {
-		want := []string{"audit", "claims", "entries", "fence", "grants", "mailboxes", "modules", "person", "profile", "requests", "rule_mailboxes", "rules", "schedule", "totals"}
+		want := []string{"audit", "claims", "consents", "entries", "fence", "grants", "mailboxes", "modules", "person", "profile", "requests", "rule_mailboxes", "rules", "schedule", "totals"}
 		if got := tables(u.database); !slices.Equal(got, want) {
 			t.Errorf("tables of a user's database = %v, want %v", got, want)
 		}

@@ -176,7 +176,7 @@ func (l *Ledger) Settle(ctx context.Context, k ledger.Key, o ledger.Outcome) err
 }
 
 func (l *Ledger) settle(u *userDB, pair [32]byte, state ledger.State, o ledger.Outcome, line *id.Audit) error {
-	err := u.changeOne(u.bind(sqlSettle).int(int64(state)).int(failedOnce(state)).int(l.n).blob(pair[:]))
+	err := u.changeOne(u.bind(sqlSettle).int(int64(state)).int(failedOnce(state)).int(today()).int(l.n).blob(pair[:]))
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (l *Ledger) Record(ctx context.Context, k ledger.Key, o ledger.Outcome) err
 }
 
 func (l *Ledger) record(u *userDB, pair, unseen [32]byte, state ledger.State, o ledger.Outcome, line *id.Audit) error {
-	err := u.changeOne(u.bind(sqlRecord).int(l.n).blob(pair[:]).int(int64(state)).int(failedOnce(state)).blob(unseen[:]))
+	err := u.changeOne(u.bind(sqlRecord).int(l.n).blob(pair[:]).int(int64(state)).int(today()).int(failedOnce(state)).blob(unseen[:]))
 	if err != nil {
 		return err
 	}
@@ -220,6 +220,9 @@ func (l *Ledger) record(u *userDB, pair, unseen [32]byte, state ledger.State, o 
 	*line = u.newest
 	return err
 }
+
+// today is the day of an outcome.
+func today() int64 { return int64(ledger.DayOf(time.Now())) }
 
 func failedOnce(s ledger.State) int64 {
 	if s == ledger.Failed {

@@ -30,7 +30,7 @@ func (l *Ledger) Entries(ctx context.Context) (out []ledger.Entry, err error) {
 		rows, err := u.q.Entries(ctx, l.n)
 		out = make([]ledger.Entry, len(rows))
 		for i, r := range rows {
-			out[i] = ledger.Entry{Key: key(r.Pair), State: ledger.State(r.State), Absent: r.Absent != 0}
+			out[i] = ledger.Entry{Key: key(r.Pair), State: ledger.State(r.State), Absent: r.Absent != 0, Day: ledger.Day(r.Day)}
 			out[i].Attempts, out[i].Wanted = tries(r.Attempts)
 		}
 		return err
@@ -125,7 +125,7 @@ func (u *userDB) remap(box int64, moves []ledger.Move) error {
 	}
 	for i, m := range moves {
 		old, pair := octets(m.Old), octets(ledger.Key{ID: m.New, Content: m.Old.Content})
-		n, err := u.q.PutIn(ctx, userdb.PutInParams{Mailbox: box, Pair: pair[:], State: out[i].State, Attempts: out[i].Attempts})
+		n, err := u.q.PutIn(ctx, userdb.PutInParams{Mailbox: box, Pair: pair[:], State: out[i].State, Attempts: out[i].Attempts, Day: out[i].Day})
 		if err != nil {
 			return err
 		}

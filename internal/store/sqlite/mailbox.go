@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
@@ -47,6 +47,10 @@ func (s *Store) makeMailbox(ctx context.Context, u *userDB, m account.Mailbox) e
 	}
 	var made int64
 	row, err := u.mailboxRow(ctx, m)
+	var consent userdb.PutConsentParams
+	if err == nil && m.Consent.Provider != "" {
+		consent, err = u.consentRow(ctx, m.ID, m.Consent)
+	}
 	if err == nil {
 		err = s.register(ctx, u.key.User(), m)
 	}
@@ -55,6 +59,9 @@ func (s *Store) makeMailbox(ctx context.Context, u *userDB, m account.Mailbox) e
 			return u.alone(func() (err error) {
 				if made, err = u.q.InsertMailbox(context.Background(), row); err == nil {
 					err = u.q.InsertSchedule(context.Background(), m.ID[:])
+				}
+				if err == nil && made > 0 {
+					err = u.enter(m, consent)
 				}
 				return err
 			})
@@ -115,33 +122,41 @@ func (s *Store) Mailboxes(ctx context.Context, user id.User) (out []account.Mail
 	return out, err
 }
 
-// UpdateMailbox changes a mailbox in all but its identity. An empty password
-// leaves the one that is kept. A password that was replaced is gone from the
+// UpdateMailbox changes a mailbox in all but its identity. Without a password
+// and a consent those that are kept stay. One that was replaced is gone from the
 // file and its WAL when this returns.
 func (s *Store) UpdateMailbox(ctx context.Context, user id.User, m account.Mailbox) error {
 	return s.inUser(ctx, user, func(u *userDB) error {
 		r, err := u.mailboxRow(ctx, m)
-		if errors.Is(err, fs.ErrNotExist) {
-			return account.ErrNone // without a salt there is no mailbox
+		var consent userdb.PutConsentParams
+		if err == nil && m.Consent.Provider != "" {
+			consent, err = u.consentRow(ctx, m.ID, m.Consent)
 		}
 		if err != nil {
-			return err
+			return noSalt(err)
 		}
-		err = u.write(ctx, func() error {
+		change := func() error {
 			n, err := u.q.UpdateMailbox(context.Background(), userdb.UpdateMailboxParams{
 				Name: r.Name, Port: r.Port, Security: r.Security, Password: r.Password, Folders: r.Folders, Label: r.Label,
 				Archive: r.Archive, AfterImport: r.AfterImport, History: r.History, Since: r.Since, NewestFirst: r.NewestFirst,
-				PollEvery: r.PollEvery,
-				ID:        r.ID, Protocol: r.Protocol, Host: r.Host, Service: r.Service, Username: r.Username,
+				PollEvery: r.PollEvery, Authserv: r.Authserv,
+				ID: r.ID, Protocol: r.Protocol, Host: r.Host, Service: r.Service, Username: r.Username,
 			})
 			if err == nil && n == 0 {
 				if _, err = u.q.MailboxNumber(context.Background(), r.ID); err == nil {
 					err = account.ErrIdentity
 				}
 			}
+			if err == nil {
+				err = u.q.AskAgain(context.Background(), r.ID)
+			}
+			if err == nil {
+				err = u.enter(m, consent)
+			}
 			return none(err)
-		})
-		if err == nil && r.Password != nil {
+		}
+		err = u.write(ctx, func() error { return u.alone(change) })
+		if err == nil && (r.Password != nil || m.Consent.Provider != "") {
 			err = u.scrub(ctx)
 		}
 		if err != nil {
@@ -162,7 +177,7 @@ func (u *userDB) mailboxRow(ctx context.Context, m account.Mailbox) (userdb.Inse
 		ID: m.ID[:], Protocol: i.Protocol, Host: i.Host, Service: int64(i.Service), Username: i.Username,
 		Name: m.Name, Port: int64(m.Port), Security: m.Security, Folders: string(folders), Label: m.Label,
 		Archive: number(m.Archive), AfterImport: m.AfterImport, History: m.History, Since: nanos(m.Since),
-		NewestFirst: number(m.NewestFirst), PollEvery: int64(m.PollEvery), Created: nanos(m.Created),
+		NewestFirst: number(m.NewestFirst), PollEvery: int64(m.PollEvery), Authserv: strings.Join(m.Authserv, " "), Created: nanos(m.Created),
 	}
 	if err == nil && !m.Password.Empty() {
 		var k *vault.BoxKeys
@@ -178,11 +193,17 @@ func (u *userDB) mailbox(ctx context.Context, r userdb.Mailbox) (account.Mailbox
 		ID: id.Mailbox(r.ID), Name: r.Name, Protocol: r.Protocol, Host: r.Host, Port: int(r.Port), Security: r.Security,
 		Username: r.Username, Label: r.Label, Archive: r.Archive != 0, AfterImport: r.AfterImport, History: r.History,
 		Since: instant(r.Since), NewestFirst: r.NewestFirst != 0, PollEvery: time.Duration(r.PollEvery),
-		Created: instant(r.Created),
+		Authserv: strings.Fields(r.Authserv), Created: instant(r.Created),
 	}
 	err := json.Unmarshal([]byte(r.Folders), &m.Folders)
 	if err != nil {
 		return m, fmt.Errorf("folders: %w", err)
+	}
+	if len(r.Password) == 0 {
+		if m.Consent, err = u.consent(ctx, m.ID); errors.Is(err, account.ErrNone) {
+			err = nil
+		}
+		return m, err
 	}
 	m.Password, err = u.password(ctx, m.ID, r.Password)
 	return m, err

@@ -69,9 +69,18 @@ func (o old) with(t *testing.T, dir string) string {
 	return mixed
 }
 
-// opened gives all that can be read in a directory about a user: what the store
-// says, and what is on pages and in sealed values that some key there opens.
+// opened gives all that can be read in a directory about a user, with the keys
+// and master keys in it.
 func opened(t *testing.T, dir string, u id.User) string {
+	t.Helper()
+	shelf, err := vault.OpenDir(filepath.Join(dir, "keys"))
+	ok(t, err)
+	return openedWith(t, dir, testKeys(t, dir), shelf, u)
+}
+
+// openedWith does so with the keys on a shelf: what the store says, and what is
+// on pages and in sealed values that some key there opens.
+func openedWith(t *testing.T, dir string, keys *vault.Store, shelf vault.Shelf, u id.User) string {
 	t.Helper()
 	var out strings.Builder
 	say := func(v any, err error) {
@@ -81,12 +90,15 @@ func opened(t *testing.T, dir string, u id.User) string {
 			out.Write(text)
 		}
 	}
-	keys := testKeys(t, dir)
 	var users []*vault.UserKey
-	names, err := filepath.Glob(filepath.Join(dir, "keys", "users", "*"))
-	ok(t, err)
-	for _, name := range names {
-		who, err := id.Parse[id.User](filepath.Base(name))
+	for r, err := range shelf.List(t.Context()) {
+		ok(t, err)
+		name, ofUser := strings.CutPrefix(r.Name, "users/")
+		name, isKey := strings.CutSuffix(name, "/key")
+		if !ofUser || !isKey {
+			continue
+		}
+		who, err := id.Parse[id.User](name)
 		ok(t, err)
 		k, err := keys.User(t.Context(), who)
 		ok(t, err)
@@ -110,7 +122,9 @@ func opened(t *testing.T, dir string, u id.User) string {
 			}
 		}
 	}
-	s := openStore(t, dir, Options{Exclusive: true})
+	s, err := Open(t.Context(), dir, keys, Options{Exclusive: true})
+	ok(t, err)
+	defer func() { ok(t, s.Close()) }()
 	for _, k := range users {
 		for column, table := range map[string]string{"client": "sessions", "name": "tokens"} {
 			for i, sealed := range blobs(t, s.system, "SELECT "+column+" FROM "+table) {

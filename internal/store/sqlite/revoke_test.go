@@ -175,9 +175,28 @@ func TestReplacedTokenIsForgotten(t *testing.T) {
 			_, err := s.SignIn(t.Context(), account.Person{Sub: "MARK-subject", Email: "newer"}, account.SignUp{Rule: "open"})
 			return err
 		}},
-		"a new password": {"password FROM mailboxes", func(s *Store, u id.User, box id.Mailbox) error {
+		"a new password": {"password FROM mailboxes WHERE password IS NOT NULL", func(s *Store, u id.User, box id.Mailbox) error {
 			m, err := s.Mailbox(t.Context(), u, box)
 			m.Password = vault.NewSecret("newer")
+			return errors.Join(err, s.UpdateMailbox(t.Context(), u, m))
+		}},
+		"a consent for a password": {"password FROM mailboxes WHERE password IS NOT NULL", func(s *Store, u id.User, box id.Mailbox) error {
+			m, err := s.Mailbox(t.Context(), u, box)
+			m.Password, m.Consent = vault.Secret{}, account.Consent{Provider: "x", Refresh: vault.NewSecret("newer")}
+			return errors.Join(err, s.UpdateMailbox(t.Context(), u, m))
+		}},
+		"a rotated token": {"refresh FROM consents", func(s *Store, u id.User, _ id.Mailbox) error {
+			boxes, err := s.Mailboxes(t.Context(), u)
+			kept, kerr := s.KeepConsent(t.Context(), u, boxes[1].ID, vault.NewSecret("MARK-refresh"), account.Consent{Provider: "x", Refresh: vault.NewSecret("newer")})
+			if !kept {
+				t.Error("it was not kept")
+			}
+			return errors.Join(err, kerr)
+		}},
+		"a password for a consent": {"refresh FROM consents", func(s *Store, u id.User, _ id.Mailbox) error {
+			boxes, err := s.Mailboxes(t.Context(), u)
+			m := boxes[1]
+			m.Password, m.Consent = vault.NewSecret("newer"), account.Consent{}
 			return errors.Join(err, s.UpdateMailbox(t.Context(), u, m))
 		}},
 	} {
@@ -185,6 +204,7 @@ func TestReplacedTokenIsForgotten(t *testing.T) {
 			t.Parallel()
 			s := openStore(t, t.TempDir(), Options{Exclusive: true})
 			u, _, box := fillWithMarkers(t, s)
+			addConsent(t, s, u)
 			ok(t, s.inUser(t.Context(), u, func(db *userDB) error {
 				old := blobs(t, db.database, "SELECT "+c.column)
 				ok(t, c.do(s, u, box))

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
@@ -21,7 +22,7 @@ import (
 )
 
 // secrets are markers, each put where one kind of thing is kept.
-var secrets = []string{"MARK-password", "MARK-token", "MARK-email", "MARK-session", "mark.domain.example", "MARK-host", "MARK-username", "MARK-subject", "MARK-label", "MARK-client", "MARK-name", "MARK-locale", "MARK-key", "MARK-rule", "MARK-config", "MARK-manifest", "MARK-module"}
+var secrets = []string{"MARK-password", "MARK-refresh", "MARK-access", "MARK-provider", "MARK-token", "MARK-email", "MARK-session", "mark.domain.example", "MARK-host", "MARK-username", "MARK-subject", "MARK-label", "MARK-client", "MARK-name", "MARK-locale", "MARK-key", "MARK-rule", "MARK-config", "MARK-manifest", "MARK-module"}
 
 func fillWithMarkers(t *testing.T, s *Store) (id.User, *Ledger, id.Mailbox) {
 	t.Helper()
@@ -49,6 +50,16 @@ func fillWithMarkers(t *testing.T, s *Store) (id.User, *Ledger, id.Mailbox) {
 	return u, l, box.ID
 }
 
+// addConsent gives a user another mailbox, which is opened with tokens.
+func addConsent(t *testing.T, s *Store, u id.User) id.Mailbox {
+	t.Helper()
+	box, err := s.EnsureMailbox(t.Context(), u, account.Mailbox{Protocol: "imap", Host: "MARK-host", Port: 993, Username: "MARK-other",
+		Consent: account.Consent{Provider: "MARK-provider", Refresh: vault.NewSecret("MARK-refresh"), Access: vault.NewSecret("MARK-access"),
+			Ends: time.Date(2026, 11, 24, 17, 0, 0, 0, time.UTC)}})
+	ok(t, err)
+	return box.ID
+}
+
 // wantNoMarkers looks through every file below dir.
 func wantNoMarkers(t *testing.T, dir string) {
 	t.Helper()
@@ -70,7 +81,8 @@ func TestNothingIsOnDiskInTheClear(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := openStore(t, dir, Options{Exclusive: true})
-	fillWithMarkers(t, s)
+	u, _, _ := fillWithMarkers(t, s)
+	addConsent(t, s, u)
 	wantNoMarkers(t, dir) // in the WALs
 	ok(t, s.Close())
 	wantNoMarkers(t, dir) // in the databases

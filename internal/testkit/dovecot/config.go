@@ -24,6 +24,7 @@ type settings struct {
 	POP3, POP3S, IMAP, IMAPS int
 	LoginUser, User, Group   string
 	MailUID, MailGID         int
+	Tokens                   Tokens
 }
 
 // configure writes certificate, users and configuration.
@@ -42,7 +43,7 @@ func (s *Server) configure() error {
 		set.LoginUser, set.User, set.Group = me.Username, me.Username, group.Name
 		s.mail = owner{os.Geteuid(), os.Getegid()}
 	}
-	set.MailUID, set.MailGID = s.mail.uid, s.mail.gid
+	set.MailUID, set.MailGID, set.Tokens = s.mail.uid, s.mail.gid, s.tokens
 	ports, err := testkit.Ports(4)
 	if err != nil {
 		return err
@@ -62,7 +63,8 @@ func (s *Server) configure() error {
 	if err := configuration.Execute(&conf, set); err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{"cert.pem": cert, "key.pem": key, "dovecot.conf": []byte(conf.String())} {
+	tokens := "tokeninfo_url = " + s.tokens.Info + "\nusername_attribute = email\nusername_format = %u\n"
+	for name, content := range map[string][]byte{"cert.pem": cert, "key.pem": key, "dovecot.conf": []byte(conf.String()), "oauth2.conf": []byte(tokens)} {
 		if err := os.WriteFile(s.path(name), content, 0o600); err != nil {
 			return err
 		}
@@ -130,12 +132,19 @@ ssl_cert = <{{.Dir}}/cert.pem
 ssl_key = <{{.Dir}}/key.pem
 ssl_min_protocol = TLSv1.2
 disable_plaintext_auth = yes
-auth_mechanisms = plain login
+auth_mechanisms = plain login{{with .Tokens.Mechanisms}} {{.}}{{end}}
 auth_failure_delay = 0
+auth_username_chars =
 login_trusted_networks =
 
-passdb {
+{{with .Tokens.Mechanisms}}passdb {
+  driver = oauth2
+  mechanisms = {{.}}
+  args = {{$.Dir}}/oauth2.conf
+}
+{{end}}passdb {
   driver = passwd-file
+  mechanisms = plain login
   args = scheme=PLAIN username_format=%u {{.Dir}}/users
 }
 userdb {

@@ -37,11 +37,12 @@ type Server struct {
 	POP3, POP3S, IMAP, IMAPS int    // ports; POP3 and IMAP want STLS and STARTTLS
 	CA                       *testkit.CA
 
-	dir   string
-	mail  owner
-	pid   int
-	ended chan struct{} // closed when the process is gone
-	stop  sync.Once
+	dir    string
+	tokens Tokens
+	mail   owner
+	pid    int
+	ended  chan struct{} // closed when the process is gone
+	stop   sync.Once
 
 	mu        sync.Mutex // guards users and delivered
 	delivered int
@@ -72,6 +73,18 @@ const install = "on Debian: apt-get install dovecot-pop3d dovecot-imapd (version
 // skipped, or fails where CI is set.
 func Start(tb testkit.TB) *Server {
 	tb.Helper()
+	return StartTokens(tb, Tokens{})
+}
+
+// Tokens are access tokens in place of passwords (Dovecot's passdb oauth2).
+type Tokens struct {
+	Mechanisms string // "xoauth2 oauthbearer"; "": none are taken
+	Info       string // an address that says {"email": user} of the token that is appended to it
+}
+
+// StartTokens is Start of a server that takes access tokens as well.
+func StartTokens(tb testkit.TB, tokens Tokens) *Server {
+	tb.Helper()
 	_, err := find()
 	what := "dovecot"
 	if err != nil {
@@ -83,7 +96,7 @@ func Start(tb testkit.TB) *Server {
 		tb.Fatalf("dovecot: %v", err)
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s, err := Launch(dir)
+	s, err := startIn(dir, tokens)
 	if err != nil {
 		tb.Fatalf("%v", err)
 	}
@@ -94,21 +107,23 @@ func Start(tb testkit.TB) *Server {
 // Launch runs a server with its files in dir, which must exist and be short
 // (Unix sockets lie in it). As root, dir is opened to Dovecot's own users; the
 // folders above it must be open already. The caller calls Stop.
-func Launch(dir string) (*Server, error) {
+func Launch(dir string) (*Server, error) { return startIn(dir, Tokens{}) }
+
+func startIn(dir string, tokens Tokens) (*Server, error) {
 	binary, err := find()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, install)
 	}
 	for try := 1; ; try++ { // somebody may take a free port before Dovecot does
-		s, err := launch(binary, dir)
+		s, err := launch(binary, dir, tokens)
 		if err == nil || try == 3 {
 			return s, err
 		}
 	}
 }
 
-func launch(binary, dir string) (*Server, error) {
-	s := &Server{Host: Host, CA: testkit.NewCA(), dir: dir, ended: make(chan struct{})}
+func launch(binary, dir string, tokens Tokens) (*Server, error) {
+	s := &Server{Host: Host, CA: testkit.NewCA(), dir: dir, tokens: tokens, ended: make(chan struct{})}
 	if err := s.configure(); err != nil {
 		return nil, fmt.Errorf("dovecot: %w", err)
 	}

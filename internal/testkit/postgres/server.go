@@ -297,7 +297,7 @@ func (d *Database) At(role, host string, port int) string {
 
 // SocketURL is for a role, over the socket.
 func (d *Database) SocketURL(role string) string {
-	u := url.URL{Scheme: "postgres", User: url.User(role), Path: d.Name,
+	u := url.URL{Scheme: "postgres", User: url.User(role), Path: "/" + d.Name,
 		RawQuery: url.Values{"host": {d.Server.Socket}, "port": {strconv.Itoa(d.Server.Port)}}.Encode()}
 	return u.String()
 }

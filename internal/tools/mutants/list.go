@@ -10,6 +10,7 @@ const (
 	simulation = "TestSimulation"
 	store      = "./internal/store/sqlite"
 	jobs       = "./internal/jobs"
+	vault      = "./internal/vault"
 
 	fence = "if b.o.epoch != b.o.m.epoch {"
 	taken = "} else if r.State != Failed {"
@@ -19,7 +20,7 @@ const (
 func in(file, old, new string) []edit { return []edit{{file, old, new}} }
 
 // mutants are all of them.
-var mutants = slices.Concat(onceMutants, webMutants)
+var mutants = slices.Concat(onceMutants, webMutants, tokenMutants)
 
 // onceMutants are the protections of exactly-once, of the wipes and of the jobs.
 var onceMutants = []mutant{
@@ -175,6 +176,43 @@ var onceMutants = []mutant{
 		name: "salt-kept", why: "a wipe of a mailbox leaves the salt",
 		edits: in("internal/store/sqlite/wipemailbox.go", "if err := s.keys.DestroySalt(ctx, w.user, w.box); err != nil {", "if err := ctx.Err(); err != nil {"),
 		pkg:   store, run: "Noise",
+	},
+	{
+		name: "postgres-key-kept", why: "a key store in Postgres keeps what is destroyed",
+		edits: in("internal/vault/pgshelf/shelf.go", "_, err := s.write(ctx, sqlDestroy, name)", "err := ctx.Err()"),
+		pkg:   store, run: "KeysInPostgres",
+	},
+	{
+		name: "absent-is-wiped", why: "a key store that cannot be reached passes for one without the key",
+		edits: []edit{
+			{"internal/vault/pgshelf/fault.go", "case err == fs.ErrNotExist:", "case errors.Is(err, fs.ErrNotExist):"},
+		},
+		pkg: "./internal/vault/pgshelf", run: "CheckedServers",
+	},
+	{
+		name: "no-second-look", why: "a process that began before a rotation does not look for the new master key",
+		edits: in("internal/vault/rotation.go", "if ok && !s.masters.Load().has(under) {", "if ok && under == (keyID{}) {"),
+		pkg:   vault, run: "NewerMasterKey|RotationUnderLoad",
+	},
+	{
+		name: "one-pass", why: "a rotation leaves out who came meanwhile",
+		edits: in("internal/vault/rotation.go", "if n == 0 { // a whole", "if n >= 0 { // a whole"),
+		pkg:   vault, run: "CameMeanwhile",
+	},
+	{
+		name: "order-first", why: "a rotation that is killed in the middle is forgotten",
+		edits: in("internal/vault/rotation.go", "		for {\n			n, err := s.Rewrap(ctx)", "		_ = s.shelf.Destroy(ctx, rotationName)\n		for {\n			n, err := s.Rewrap(ctx)"),
+		pkg:   vault, run: "RotationUnderLoad",
+	},
+	{
+		name: "strange-master", why: "a process wraps under a master key that it will not have after its next start",
+		edits: in("internal/vault/rotation.go", "if err := s.ready(to); err != nil {", "if err := ctx.Err(); err != nil {"),
+		pkg:   vault, run: "OrderedDoneAndForgotten",
+	},
+	{
+		name: "no-directory-lock", why: "two processes change one record of a directory at a time",
+		edits: in("internal/vault/dir.go", "unlock, err := lockFile(d.path)", "unlock, err := func() error { return nil }, error(nil)"),
+		pkg:   vault, run: "TwoProcesses",
 	},
 	{
 		name: "page-key-kept", why: "a wipe of a mailbox leaves the key under which copies of its rows are",

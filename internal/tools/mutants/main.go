@@ -1,7 +1,7 @@
 // Command mutants takes each protection of the exactly-once protocol, of the
-// wipes and of what anybody can send to the service out, one at a time, and runs
-// the tests that must notice. A mutant that survives is a test that cannot fail:
-// exit 1.
+// wipes, of the tokens of mailboxes and of what anybody can send to the service
+// out, one at a time, and runs the tests that must notice. A mutant that survives
+// is a test that cannot fail: exit 1.
 //
 // The mutations are made with the go command's -overlay: no file changes.
 //

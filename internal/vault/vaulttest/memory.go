@@ -6,11 +6,11 @@ import (
 	"io/fs"
 	"iter"
 	"maps"
-	"slices"
 	"strings"
 	"sync"
 
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // Memory is a vault.Shelf that forgets with the process. The zero value is ready.
@@ -73,17 +73,20 @@ func (m *Memory) Destroy(_ context.Context, name string) error {
 }
 
 // List implements vault.Shelf.
-func (m *Memory) List(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+func (m *Memory) List(ctx context.Context) iter.Seq2[vault.Record, error] {
+	return func(yield func(vault.Record, error) bool) {
 		m.mu.Lock()
-		names := slices.Collect(maps.Keys(m.records))
+		var all []vault.Record
+		for name, b := range m.records {
+			all = append(all, vault.Record{Name: name, Octets: bytes.Clone(b)})
+		}
 		m.mu.Unlock()
-		for _, name := range names {
+		for _, r := range all {
 			if err := ctx.Err(); err != nil {
-				yield("", err)
+				yield(vault.Record{}, err)
 				return
 			}
-			if !yield(name, nil) {
+			if !yield(r, nil) {
 				return
 			}
 		}

@@ -3,6 +3,7 @@ package vaulttest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"sync"
@@ -26,7 +27,10 @@ func Run(t *testing.T, open func(t *testing.T) vault.Shelf) {
 		{"NothingBringsBackWhatWasDestroyed", "a rotation under way must not undo a wipe", noReturn},
 		{"ListGivesEveryRecordOnce", "a rotation reaches every key", list},
 		{"ListStopsWhenTold", "whoever has seen enough, or is cancelled, is let go", listStops},
+		{"ListGivesManyRecords", "a rotation of a large installation reaches every key, and may change what it is given", listMany},
 		{"ManyAtOnce", "one of many makers wins, and everybody reads the winner's record", together},
+		{"SwapsAtOnce", "of two who change one record one is told to look again, so that no change is lost", swapsTogether},
+		{"ACancelledCallIsTold", "who no longer waits gets his own reason, not a damaged key store", cancelled},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Cleanup(func() {
@@ -126,15 +130,16 @@ func noReturn(t *testing.T, s vault.Shelf) {
 }
 
 func list(t *testing.T, s vault.Shelf) {
-	want := []string{"system/index", "system/page", "users/1/key", "users/1/salts/a", "users/2/key"}
-	for _, name := range want {
+	names := []string{"system/index", "system/page", "users/1/key", "users/1/salts/a", "users/2/key"}
+	for _, name := range names {
 		must(t, s.Create(t.Context(), name, []byte("x")))
 	}
-	must(t, s.Swap(t.Context(), "users/2/key", []byte("x"), []byte("y")))
+	must(t, s.Swap(t.Context(), "users/2/key", []byte("x"), []byte("y\x00")))
+	want := []string{"system/index=x", "system/page=x", "users/1/key=x", "users/1/salts/a=x", "users/2/key=y\x00"}
 	var got []string
-	for name, err := range s.List(t.Context()) {
+	for r, err := range s.List(t.Context()) {
 		must(t, err)
-		got = append(got, name)
+		got = append(got, r.Name+"="+string(r.Octets))
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
@@ -178,4 +183,64 @@ func together(t *testing.T, s vault.Shelf) {
 		t.Fatalf("winners = %q, want one", won)
 	}
 	wantRecord(t, s, "users/1/key", won[0])
+}
+
+func listMany(t *testing.T, s vault.Shelf) {
+	const many = 501 // more than one page of any implementation
+	for i := range many {
+		must(t, s.Create(t.Context(), fmt.Sprintf("users/%d/key", i), []byte("old")))
+	}
+	seen := map[string]bool{}
+	for r, err := range s.List(t.Context()) {
+		must(t, err)
+		if seen[r.Name] {
+			t.Fatalf("%s came twice", r.Name)
+		}
+		if seen[r.Name] = true; len(seen) > 20 {
+			continue
+		}
+		must(t, s.Swap(t.Context(), r.Name, r.Octets, []byte("new")))
+	}
+	if len(seen) != many {
+		t.Errorf("%d records of %d", len(seen), many)
+	}
+}
+
+func swapsTogether(t *testing.T, s vault.Shelf) {
+	must(t, s.Create(t.Context(), "users/1/key", []byte{1}))
+	const workers, each = 4, 10
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for n := 0; n < each; {
+				old, err := s.Get(t.Context(), "users/1/key")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				switch err := s.Swap(t.Context(), "users/1/key", old, []byte{old[0] + 1}); {
+				case err == nil:
+					n++
+				case !errors.Is(err, fs.ErrNotExist):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	wantRecord(t, s, "users/1/key", string([]byte{1 + workers*each}))
+}
+
+func cancelled(t *testing.T, s vault.Shelf) {
+	must(t, s.Create(t.Context(), "users/1/key", []byte("x")))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	// Whoever needs no network may do it all the same.
+	if _, err := s.Get(ctx, "users/1/key"); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("Get = %v, want %v or none", err, context.Canceled)
+	}
+	if err := s.Destroy(ctx, "users/1"); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("Destroy = %v, want %v or none", err, context.Canceled)
+	}
 }

@@ -11,6 +11,7 @@ import (
 const (
 	I32 byte = 0x7f
 	I64 byte = 0x7e
+	F32 byte = 0x7d
 	F64 byte = 0x7c
 )
 
@@ -137,6 +138,8 @@ func zero(kind byte) []byte {
 		return []byte{0x41, 0}
 	case I64:
 		return []byte{0x42, 0}
+	case F32:
+		return append([]byte{0x43}, make([]byte, 4)...)
 	}
 	return append([]byte{0x44}, make([]byte, 8)...)
 }

@@ -53,8 +53,8 @@ func (q *Queries) ClaimsForgone(ctx context.Context) ([]ClaimsForgoneRow, error)
 }
 
 const DoubtClaims = `-- name: DoubtClaims :exec
-INSERT INTO entries (mailbox, pair, state, absent, attempts)
-SELECT mailbox, pair, 5, absent, attempts
+INSERT INTO entries (mailbox, pair, state, absent, attempts, day)
+SELECT mailbox, pair, 5, absent, attempts, unixepoch() / 86400
 FROM claims
 `
 

@@ -219,7 +219,7 @@ func (q *Queries) AuditOfStatus(ctx context.Context, arg AuditOfStatusParams) ([
 
 const DecideEntry = `-- name: DecideEntry :exec
 UPDATE entries
-SET state = ?1, attempts = (attempts & ~1048575) | CAST(?2 AS INTEGER)
+SET state = ?1, day = unixepoch() / 86400, attempts = (attempts & ~1048575) | CAST(?2 AS INTEGER)
 WHERE mailbox = ?3 AND pair = ?4
 `
 

@@ -130,11 +130,11 @@ func (q *Queries) DropFailed(ctx context.Context, arg DropFailedParams) error {
 }
 
 const Entries = `-- name: Entries :many
-SELECT pair, state, absent, attempts
+SELECT pair, state, absent, attempts, day
 FROM entries
 WHERE entries.mailbox = ?1
 UNION ALL
-SELECT pair, 1, absent, attempts
+SELECT pair, 1, absent, attempts, 0
 FROM claims
 WHERE claims.mailbox = ?1
 `
@@ -144,6 +144,7 @@ type EntriesRow struct {
 	State    int64
 	Absent   int64
 	Attempts int64
+	Day      int64
 }
 
 func (q *Queries) Entries(ctx context.Context, mailbox int64) ([]EntriesRow, error) {
@@ -160,6 +161,7 @@ func (q *Queries) Entries(ctx context.Context, mailbox int64) ([]EntriesRow, err
 			&i.State,
 			&i.Absent,
 			&i.Attempts,
+			&i.Day,
 		); err != nil {
 			return nil, err
 		}
@@ -297,19 +299,19 @@ func (q *Queries) InsertClaim(ctx context.Context, arg InsertClaimParams) (int64
 }
 
 const Record = `-- name: Record :execrows
-INSERT INTO entries (mailbox, pair, state, absent, attempts)
+INSERT INTO entries (mailbox, pair, state, day, absent, attempts)
 SELECT
-    ?1, ?2, ?3, 0,
-    CAST(?4 AS INTEGER) + coalesce((
+    ?1, ?2, ?3, CAST(?4 AS INTEGER), 0,
+    CAST(?5 AS INTEGER) + coalesce((
         SELECT sum(e.attempts)
         FROM entries AS e
-        WHERE e.mailbox = ?1 AND e.pair = ?5 AND e.pair <> ?2 AND e.state = 6), 0)
+        WHERE e.mailbox = ?1 AND e.pair = ?6 AND e.pair <> ?2 AND e.state = 6), 0)
 WHERE NOT EXISTS (
     SELECT 1
     FROM claims AS c
     WHERE c.mailbox = ?1 AND c.pair = ?2)
 ON CONFLICT (mailbox, pair) DO UPDATE
-SET state = excluded.state, absent = 0, attempts = entries.attempts + excluded.attempts
+SET state = excluded.state, day = excluded.day, absent = 0, attempts = entries.attempts + excluded.attempts
 WHERE entries.state = 6
 `
 
@@ -317,6 +319,7 @@ type RecordParams struct {
 	Mailbox int64
 	Pair    []byte
 	State   int64
+	Day     int64
 	Failed  int64
 	Unseen  []byte
 }
@@ -327,6 +330,7 @@ func (q *Queries) Record(ctx context.Context, arg RecordParams) (int64, error) {
 		arg.Mailbox,
 		arg.Pair,
 		arg.State,
+		arg.Day,
 		arg.Failed,
 		arg.Unseen,
 	)
@@ -381,15 +385,16 @@ func (q *Queries) SetCheckpoint(ctx context.Context, arg SetCheckpointParams) (i
 }
 
 const Settle = `-- name: Settle :execrows
-INSERT INTO entries (mailbox, pair, state, absent, attempts)
-SELECT c.mailbox, c.pair, ?1, c.absent, c.attempts + CAST(?2 AS INTEGER)
+INSERT INTO entries (mailbox, pair, state, absent, attempts, day)
+SELECT c.mailbox, c.pair, ?1, c.absent, c.attempts + CAST(?2 AS INTEGER), CAST(?3 AS INTEGER)
 FROM claims AS c
-WHERE c.mailbox = ?3 AND c.pair = ?4
+WHERE c.mailbox = ?4 AND c.pair = ?5
 `
 
 type SettleParams struct {
 	State   int64
 	Failed  int64
+	Day     int64
 	Mailbox int64
 	Pair    []byte
 }
@@ -402,6 +407,7 @@ func (q *Queries) Settle(ctx context.Context, arg SettleParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, Settle,
 		arg.State,
 		arg.Failed,
+		arg.Day,
 		arg.Mailbox,
 		arg.Pair,
 	)

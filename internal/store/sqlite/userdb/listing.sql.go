@@ -10,7 +10,7 @@ import (
 )
 
 const EntriesAfter = `-- name: EntriesAfter :many
-SELECT pair, state, absent, attempts
+SELECT pair, state, absent, attempts, day
 FROM entries
 WHERE mailbox = ?1 AND pair > ?2
 ORDER BY pair
@@ -28,6 +28,7 @@ type EntriesAfterRow struct {
 	State    int64
 	Absent   int64
 	Attempts int64
+	Day      int64
 }
 
 // The next entries after a pair, for an export.
@@ -45,6 +46,7 @@ func (q *Queries) EntriesAfter(ctx context.Context, arg EntriesAfterParams) ([]E
 			&i.State,
 			&i.Absent,
 			&i.Attempts,
+			&i.Day,
 		); err != nil {
 			return nil, err
 		}
@@ -111,8 +113,8 @@ func (q *Queries) MoveLines(ctx context.Context, arg MoveLinesParams) error {
 }
 
 const PutIn = `-- name: PutIn :execrows
-INSERT INTO entries (mailbox, pair, state, absent, attempts)
-SELECT ?1, ?2, ?3, 0, ?4
+INSERT INTO entries (mailbox, pair, state, absent, attempts, day)
+SELECT ?1, ?2, ?3, 0, ?4, ?5
 WHERE NOT EXISTS (
     SELECT 1
     FROM claims AS c
@@ -125,6 +127,7 @@ type PutInParams struct {
 	Pair     []byte
 	State    int64
 	Attempts int64
+	Day      int64
 }
 
 func (q *Queries) PutIn(ctx context.Context, arg PutInParams) (int64, error) {
@@ -133,6 +136,7 @@ func (q *Queries) PutIn(ctx context.Context, arg PutInParams) (int64, error) {
 		arg.Pair,
 		arg.State,
 		arg.Attempts,
+		arg.Day,
 	)
 	if err != nil {
 		return 0, err
@@ -143,7 +147,7 @@ func (q *Queries) PutIn(ctx context.Context, arg PutInParams) (int64, error) {
 const TakeOut = `-- name: TakeOut :one
 DELETE FROM entries
 WHERE mailbox = ? AND pair = ?
-RETURNING state, attempts
+RETURNING state, attempts, day
 `
 
 type TakeOutParams struct {
@@ -154,11 +158,12 @@ type TakeOutParams struct {
 type TakeOutRow struct {
 	State    int64
 	Attempts int64
+	Day      int64
 }
 
 func (q *Queries) TakeOut(ctx context.Context, arg TakeOutParams) (TakeOutRow, error) {
 	row := q.db.QueryRowContext(ctx, TakeOut, arg.Mailbox, arg.Pair)
 	var i TakeOutRow
-	err := row.Scan(&i.State, &i.Attempts)
+	err := row.Scan(&i.State, &i.Attempts, &i.Day)
 	return i, err
 }

@@ -9,6 +9,19 @@ import (
 	"context"
 )
 
+const AskAgain = `-- name: AskAgain :exec
+UPDATE schedule
+SET undone = 0, asked = 0
+WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?)
+`
+
+// A source that has not done what was asked of it is asked again: it may be
+// something else by now.
+func (q *Queries) AskAgain(ctx context.Context, id []byte) error {
+	_, err := q.db.ExecContext(ctx, AskAgain, id)
+	return err
+}
+
 const GmailWait = `-- name: GmailWait :one
 SELECT CAST(coalesce(max(until), 0) AS INTEGER) AS until
 FROM schedule
@@ -27,8 +40,8 @@ func (q *Queries) GmailWait(ctx context.Context, failingSince int64) (int64, err
 const InsertMailbox = `-- name: InsertMailbox :execrows
 INSERT INTO mailboxes (
     id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import,
-    history, since, newest_first, poll_every, created)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    history, since, newest_first, poll_every, authserv, created)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (protocol, host, service, username) DO NOTHING
 `
 
@@ -50,6 +63,7 @@ type InsertMailboxParams struct {
 	Since       int64
 	NewestFirst int64
 	PollEvery   int64
+	Authserv    string
 	Created     int64
 }
 
@@ -72,6 +86,7 @@ func (q *Queries) InsertMailbox(ctx context.Context, arg InsertMailboxParams) (i
 		arg.Since,
 		arg.NewestFirst,
 		arg.PollEvery,
+		arg.Authserv,
 		arg.Created,
 	)
 	if err != nil {
@@ -93,7 +108,7 @@ func (q *Queries) InsertSchedule(ctx context.Context, id []byte) error {
 }
 
 const LoadMailbox = `-- name: LoadMailbox :one
-SELECT mailboxes.n, mailboxes.id, mailboxes.protocol, mailboxes.host, mailboxes.service, mailboxes.username, mailboxes.name, mailboxes.port, mailboxes.security, mailboxes.password, mailboxes.folders, mailboxes.label, mailboxes.archive, mailboxes.after_import, mailboxes.history, mailboxes.since, mailboxes.newest_first, mailboxes.poll_every, mailboxes.created, schedule.mailbox, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.detail, schedule.help, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta
+SELECT mailboxes.n, mailboxes.id, mailboxes.protocol, mailboxes.host, mailboxes.service, mailboxes.username, mailboxes.name, mailboxes.port, mailboxes.security, mailboxes.password, mailboxes.folders, mailboxes.label, mailboxes.archive, mailboxes.after_import, mailboxes.history, mailboxes.since, mailboxes.newest_first, mailboxes.poll_every, mailboxes.created, mailboxes.authserv, schedule.mailbox, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.detail, schedule.help, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta, schedule.undone, schedule.asked
 FROM mailboxes
 JOIN schedule ON schedule.mailbox = mailboxes.n
 WHERE mailboxes.id = ?
@@ -128,6 +143,7 @@ func (q *Queries) LoadMailbox(ctx context.Context, id []byte) (LoadMailboxRow, e
 		&i.Mailbox.NewestFirst,
 		&i.Mailbox.PollEvery,
 		&i.Mailbox.Created,
+		&i.Mailbox.Authserv,
 		&i.Schedule.Mailbox,
 		&i.Schedule.Phase,
 		&i.Schedule.Until,
@@ -144,12 +160,14 @@ func (q *Queries) LoadMailbox(ctx context.Context, id []byte) (LoadMailboxRow, e
 		&i.Schedule.BacklogMessages,
 		&i.Schedule.BacklogBytes,
 		&i.Schedule.BacklogEta,
+		&i.Schedule.Undone,
+		&i.Schedule.Asked,
 	)
 	return i, err
 }
 
 const MailboxByIdentity = `-- name: MailboxByIdentity :one
-SELECT n, id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import, history, since, newest_first, poll_every, created
+SELECT n, id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import, history, since, newest_first, poll_every, created, authserv
 FROM mailboxes
 WHERE protocol = ? AND host = ? AND service = ? AND username = ?
 `
@@ -189,6 +207,7 @@ func (q *Queries) MailboxByIdentity(ctx context.Context, arg MailboxByIdentityPa
 		&i.NewestFirst,
 		&i.PollEvery,
 		&i.Created,
+		&i.Authserv,
 	)
 	return i, err
 }
@@ -241,7 +260,7 @@ func (q *Queries) MailboxNumbers(ctx context.Context) ([]MailboxNumbersRow, erro
 }
 
 const Mailboxes = `-- name: Mailboxes :many
-SELECT n, id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import, history, since, newest_first, poll_every, created
+SELECT n, id, protocol, host, service, username, name, port, security, password, folders, label, archive, after_import, history, since, newest_first, poll_every, created, authserv
 FROM mailboxes
 ORDER BY n
 `
@@ -275,6 +294,7 @@ func (q *Queries) Mailboxes(ctx context.Context) ([]Mailbox, error) {
 			&i.NewestFirst,
 			&i.PollEvery,
 			&i.Created,
+			&i.Authserv,
 		); err != nil {
 			return nil, err
 		}
@@ -292,9 +312,9 @@ func (q *Queries) Mailboxes(ctx context.Context) ([]Mailbox, error) {
 const SaveSchedule = `-- name: SaveSchedule :execrows
 UPDATE schedule
 SET phase = ?, until = ?, every = ?, code = ?, detail = ?, help = ?, class = ?, failures = ?, failing_since = ?,
-    floor = ?, last_sync = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?,
-    digest = CASE digest WHEN x'00' THEN digest ELSE CAST(?15 AS BLOB) END
-WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?16)
+    undone = ?, asked = ?, floor = ?, last_sync = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?,
+    digest = CASE digest WHEN x'00' THEN digest ELSE CAST(?17 AS BLOB) END
+WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?18)
 `
 
 type SaveScheduleParams struct {
@@ -307,6 +327,8 @@ type SaveScheduleParams struct {
 	Class           int64
 	Failures        int64
 	FailingSince    int64
+	Undone          int64
+	Asked           int64
 	Floor           int64
 	LastSync        int64
 	BacklogMessages int64
@@ -327,6 +349,8 @@ func (q *Queries) SaveSchedule(ctx context.Context, arg SaveScheduleParams) (int
 		arg.Class,
 		arg.Failures,
 		arg.FailingSince,
+		arg.Undone,
+		arg.Asked,
 		arg.Floor,
 		arg.LastSync,
 		arg.BacklogMessages,
@@ -347,9 +371,9 @@ SET name = ?1, port = ?2, security = ?3,
     password = coalesce(nullif(CAST(?4 AS BLOB), x''), password),
     folders = ?5, label = ?6, archive = ?7, after_import = ?8,
     history = ?9, since = ?10, newest_first = ?11,
-    poll_every = ?12
-WHERE id = ?13
-    AND protocol = ?14 AND host = ?15 AND service = ?16 AND username = ?17
+    poll_every = ?12, authserv = ?13
+WHERE id = ?14
+    AND protocol = ?15 AND host = ?16 AND service = ?17 AND username = ?18
 `
 
 type UpdateMailboxParams struct {
@@ -365,6 +389,7 @@ type UpdateMailboxParams struct {
 	Since       int64
 	NewestFirst int64
 	PollEvery   int64
+	Authserv    string
 	ID          []byte
 	Protocol    string
 	Host        string
@@ -387,6 +412,7 @@ func (q *Queries) UpdateMailbox(ctx context.Context, arg UpdateMailboxParams) (i
 		arg.Since,
 		arg.NewestFirst,
 		arg.PollEvery,
+		arg.Authserv,
 		arg.ID,
 		arg.Protocol,
 		arg.Host,

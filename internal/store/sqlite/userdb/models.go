@@ -28,12 +28,21 @@ type Claim struct {
 	At               int64
 }
 
+type Consent struct {
+	Mailbox  int64
+	Provider string
+	Refresh  []byte
+	Access   []byte
+	Ends     int64
+}
+
 type Entry struct {
 	Mailbox  int64
 	Pair     []byte
 	State    int64
 	Absent   int64
 	Attempts int64
+	Day      int64
 }
 
 type Fence struct {
@@ -69,6 +78,7 @@ type Mailbox struct {
 	NewestFirst int64
 	PollEvery   int64
 	Created     int64
+	Authserv    string
 }
 
 type Module struct {
@@ -136,6 +146,8 @@ type Schedule struct {
 	BacklogMessages int64
 	BacklogBytes    int64
 	BacklogEta      int64
+	Undone          int64
+	Asked           int64
 }
 
 type Total struct {

@@ -47,8 +47,8 @@ FROM claims
 ORDER BY at;
 
 -- name: DoubtClaims :exec
-INSERT INTO entries (mailbox, pair, state, absent, attempts)
-SELECT mailbox, pair, 5, absent, attempts
+INSERT INTO entries (mailbox, pair, state, absent, attempts, day)
+SELECT mailbox, pair, 5, absent, attempts, unixepoch() / 86400
 FROM claims;
 
 -- name: DropClaims :execrows

@@ -101,7 +101,7 @@ WHERE a.id = ?;
 -- stays.
 -- name: DecideEntry :exec
 UPDATE entries
-SET state = sqlc.arg(state), attempts = (attempts & ~1048575) | CAST(sqlc.arg(attempts) AS INTEGER)
+SET state = sqlc.arg(state), day = unixepoch() / 86400, attempts = (attempts & ~1048575) | CAST(sqlc.arg(attempts) AS INTEGER)
 WHERE mailbox = sqlc.arg(mailbox) AND pair = sqlc.arg(pair);
 
 -- The next pass looks at every message again. One that is under way has perhaps

@@ -53,8 +53,8 @@ WHERE mailbox = sqlc.arg(mailbox) AND pair IN (sqlc.arg(pair), sqlc.arg(unseen))
 -- the primary key makes impossible, whatever our code does. failed is 1 if this
 -- is a failed try, else 0.
 -- name: Settle :execrows
-INSERT INTO entries (mailbox, pair, state, absent, attempts)
-SELECT c.mailbox, c.pair, sqlc.arg(state), c.absent, c.attempts + CAST(sqlc.arg(failed) AS INTEGER)
+INSERT INTO entries (mailbox, pair, state, absent, attempts, day)
+SELECT c.mailbox, c.pair, sqlc.arg(state), c.absent, c.attempts + CAST(sqlc.arg(failed) AS INTEGER), CAST(sqlc.arg(day) AS INTEGER)
 FROM claims AS c
 WHERE c.mailbox = sqlc.arg(mailbox) AND c.pair = sqlc.arg(pair);
 
@@ -64,9 +64,9 @@ WHERE mailbox = ? AND pair = ?;
 
 -- The compare-and-set of an outcome without a claim.
 -- name: Record :execrows
-INSERT INTO entries (mailbox, pair, state, absent, attempts)
+INSERT INTO entries (mailbox, pair, state, day, absent, attempts)
 SELECT
-    sqlc.arg(mailbox), sqlc.arg(pair), sqlc.arg(state), 0,
+    sqlc.arg(mailbox), sqlc.arg(pair), sqlc.arg(state), CAST(sqlc.arg(day) AS INTEGER), 0,
     CAST(sqlc.arg(failed) AS INTEGER) + coalesce((
         SELECT sum(e.attempts)
         FROM entries AS e
@@ -76,7 +76,7 @@ WHERE NOT EXISTS (
     FROM claims AS c
     WHERE c.mailbox = sqlc.arg(mailbox) AND c.pair = sqlc.arg(pair))
 ON CONFLICT (mailbox, pair) DO UPDATE
-SET state = excluded.state, absent = 0, attempts = entries.attempts + excluded.attempts
+SET state = excluded.state, day = excluded.day, absent = 0, attempts = entries.attempts + excluded.attempts
 WHERE entries.state = 6;
 
 -- name: InsertAudit :exec
@@ -106,11 +106,11 @@ SET checkpoint_offset = ?, checkpoint_sum = ?
 WHERE mailbox = ? AND pair = ?;
 
 -- name: Entries :many
-SELECT pair, state, absent, attempts
+SELECT pair, state, absent, attempts, day
 FROM entries
 WHERE entries.mailbox = sqlc.arg(mailbox)
 UNION ALL
-SELECT pair, 1, absent, attempts
+SELECT pair, 1, absent, attempts, 0
 FROM claims
 WHERE claims.mailbox = sqlc.arg(mailbox);
 

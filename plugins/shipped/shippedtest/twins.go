@@ -1,4 +1,6 @@
-package shipped_test
+// Package shippedtest holds the shipped rules once more, in plain Go, and what they
+// are measured with.
+package shippedtest
 
 import (
 	"strings"
@@ -6,9 +8,9 @@ import (
 	"github.com/smtp-sync/smtp-sync/plugins/sdk"
 )
 
-// twins are the shipped rules once more, in Go: written from what the rules
-// promise, not from their text.
-var twins = map[string]sdk.Plugin{
+// Twins are the shipped rules in Go: written from what the rules promise, not from
+// their text.
+var Twins = map[string]sdk.Plugin{
 	"skip-domains": {Filter: func(m sdk.Message) sdk.Verdict {
 		if m.In(sdk.FromDomain, "domains") {
 			return sdk.Skip.Because(1)

@@ -1,0 +1,3 @@
+SELECT record
+  FROM keystore
+ WHERE name = $1
