@@ -32,7 +32,7 @@ func TestMigrateBringsADatabaseToThisRelease(t *testing.T) {
 		wants []string
 	}{
 		{nil, exitUsage, []string{"SMTPSYNC_DATABASE_ADMIN_URL: is missing"}},
-		{[]string{admin}, exitDone, []string{"0001_system: done", "0002_user: done", "the database is of this release"}},
+		{[]string{admin}, exitDone, []string{"0001_system: done", "0002_user: done", "0003_ledger: done", "the database is of this release"}},
 		{[]string{admin}, exitDone, []string{"the database is of this release"}},
 		{[]string{"SMTPSYNC_DATABASE_URL=sqlite://" + t.TempDir()}, exitDone, []string{"the data directory is of this release"}},
 	} {

@@ -60,7 +60,7 @@ func TestOneBadWriteHurtsNoOther(t *testing.T) {
 	ok(t, err)
 	bad, err := o.Ledger(t.Context(), wiped)
 	ok(t, err)
-	ok(t, i.Server.SQL(i.Name, "DELETE FROM mailboxes WHERE id = '"+wiped.String()+"'"))
+	ok(t, i.Server.SQL(i.Name, "DELETE FROM schedule WHERE mailbox = (SELECT n FROM mailboxes WHERE id = '"+wiped.String()+"')", "DELETE FROM mailboxes WHERE id = '"+wiped.String()+"'"))
 	batch := []*write{}
 	add := func(l *Ledger) {
 		k, err := l.keys(t.Context())

@@ -2,13 +2,13 @@ package postgres
 
 import (
 	"context"
-	"crypto/rand"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/audit/audittest"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
@@ -23,27 +23,16 @@ var _ bridge.Ledger = (*Ledger)(nil)
 
 func newUser(t testing.TB, s *Store) id.User {
 	t.Helper()
-	user := id.New[id.User]()
-	_, err := s.keys.CreateUser(t.Context(), user)
+	u, err := s.EnsureUser(t.Context(), id.New[id.User]().String())
 	ok(t, err)
-	subject := make([]byte, 32)
-	rand.Read(subject)
-	s.exec(t, "INSERT INTO users (id, subject, signed_up, swept) VALUES ($1, $2, false, 0)", user[:], subject)
-	s.exec(t, "INSERT INTO fences (user_id) VALUES ($1)", user[:])
-	return user
+	return u.ID
 }
 
 func newMailbox(t testing.TB, s *Store, user id.User) id.Mailbox {
 	t.Helper()
-	box := id.New[id.Mailbox]()
-	p, err := s.person(t.Context(), user)
+	m, err := s.EnsureMailbox(t.Context(), user, account.Mailbox{Protocol: "pop3", Host: "pop.example.org", Port: 995, Username: id.New[id.Mailbox]().String()})
 	ok(t, err)
-	_, err = s.keys.CreateSalt(t.Context(), p.key, box)
-	ok(t, err)
-	ok(t, s.inUser(t.Context(), user, func(ctx context.Context, q *userdb.Queries) error {
-		return s.rawIn(ctx, user, "INSERT INTO mailboxes (id, settings, created) VALUES ($1, '', 0)", box[:])
-	}))
-	return box
+	return m.ID
 }
 
 // exec runs a statement outside of any door.
