@@ -10,8 +10,8 @@ import (
 
 type migrateCmd struct{}
 
-// Run brings the store to this release, one line a step, and before it the
-// database of the keys where that is another one.
+// Run brings the store to this release, one line a step, and the key store where
+// that is a database of its own.
 func (migrateCmd) Run(a *app) error {
 	cfg, err := a.config("migrate")
 	if err != nil {
@@ -21,11 +21,11 @@ func (migrateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if place.Dir == "" && !place.Inside {
+	if place.Dir == "" {
 		if err := pgshelf.Migrate(a.ctx, place.Database); err != nil {
 			return err
 		}
-		a.printf("the key store's database is of this release\n")
+		a.printf("the key store's database is at this release\n")
 	}
 	if !cfg.Postgres() {
 		return a.migrateDirectory(cfg)

@@ -45,6 +45,8 @@ CREATE TABLE schedule (
     failures         bigint   NOT NULL DEFAULT 0,
     failing_since    bigint   NOT NULL DEFAULT 0,
     floor            bigint   NOT NULL DEFAULT 0, -- nanoseconds
+    undone           bigint   NOT NULL DEFAULT 0, -- passes in a row in which the source did not do what was asked of it
+    asked            bigint   NOT NULL DEFAULT 0, -- when it was asked last
     last_sync        bigint   NOT NULL DEFAULT 0,
     digest           bytea, -- of the last listing that left nothing to do; '\x00': none is taken until a pass begins
     backlog_messages bigint   NOT NULL DEFAULT 0,
@@ -53,11 +55,23 @@ CREATE TABLE schedule (
     FOREIGN KEY (user_id, mailbox) REFERENCES mailboxes (user_id, n)
 ) WITH (fillfactor = 70);
 
+-- What a provider gave for a mailbox in place of a password.
+CREATE TABLE consents (
+    mailbox  integer NOT NULL PRIMARY KEY,
+    user_id  uuid    NOT NULL DEFAULT app_user(),
+    provider text    NOT NULL, -- of a closed list of ours
+    refresh  bytea,            -- sealed; none: its user has still to say yes
+    access   bytea,            -- sealed
+    ends     bigint  NOT NULL, -- of access
+    FOREIGN KEY (user_id, mailbox) REFERENCES mailboxes (user_id, n)
+);
+
 -- What became of each message, by the pair of its keys, id and content: the
 -- pair is unique, neither of them alone. A message is here or in claims.
 CREATE TABLE entries (
     mailbox  integer  NOT NULL,
     state    smallint NOT NULL CHECK (state BETWEEN 2 AND 6), -- ledger.State, never Claimed
+    day      integer  NOT NULL DEFAULT floor(extract(epoch FROM now()) / 86400)::integer, -- ledger.Day, when it came into this state
     absent   boolean  NOT NULL,
     attempts integer  NOT NULL, -- failed tries; from 1048576 on: and its user wants it, whatever a rule says
     user_id  uuid     NOT NULL DEFAULT app_user(),
@@ -276,7 +290,7 @@ DO $$
 DECLARE
     t text;
 BEGIN
-    FOREACH t IN ARRAY ARRAY['mailboxes', 'schedule', 'entries', 'totals', 'claims', 'words', 'audit', 'audit_rest',
+    FOREACH t IN ARRAY ARRAY['mailboxes', 'schedule', 'consents', 'entries', 'totals', 'claims', 'words', 'audit', 'audit_rest',
         'grants', 'person', 'profile', 'requests', 'modules', 'rules', 'rule_mailboxes']
     LOOP
         CALL behind_door(t::regclass);

@@ -140,7 +140,7 @@ BEGIN
             FROM claims AS c
             WHERE c.mailbox = i.mailbox AND c.pair = i.pair)
         ON CONFLICT (mailbox, pair) DO UPDATE
-        SET state = excluded.state, absent = false, attempts = entries.attempts + excluded.attempts
+        SET state = excluded.state, day = excluded.day, absent = false, attempts = entries.attempts + excluded.attempts
         WHERE entries.state = 6
         RETURNING mailbox, pair
     ), done AS (

@@ -69,8 +69,8 @@ func (s *Store) exportBoxes(ctx context.Context, user id.User, e *account.Export
 		}
 		e.Boxes = append(e.Boxes, account.HeldBox{
 			ID: m.ID.String(), Name: m.Name, Protocol: m.Protocol, Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username,
-			HasPassword: !m.Password.Empty(), Folders: m.Folders, Label: m.Label, Archive: m.Archive, AfterImport: m.AfterImport,
-			History: m.History, Since: m.Since, NewestFirst: m.NewestFirst, PollEvery: m.PollEvery.String(), Created: m.Created,
+			HasPassword: !m.Password.Empty(), Provider: m.Consent.Provider, Connected: !m.Consent.Refresh.Empty(), TokenEnds: m.Consent.Ends, Folders: m.Folders, Label: m.Label, Archive: m.Archive, AfterImport: m.AfterImport,
+			History: m.History, Since: m.Since, NewestFirst: m.NewestFirst, PollEvery: m.PollEvery.String(), Authserv: m.Authserv, Created: m.Created,
 			State: heldState(st), Messages: messages,
 		})
 	}
@@ -81,6 +81,7 @@ func heldState(st schedule.State) map[string]any {
 	return map[string]any{
 		"phase": st.Phase.String(), "until": st.Until, "reason": st.Reason, "failures": st.Failures, "failing_since": st.First,
 		"interval": st.Interval.String(), "server_asks_for": st.Floor.String(), "last_sync_at": st.LastSync,
+		"source_undone": st.Undone, "source_asked_at": st.Asked,
 		"listing_digest": hex.EncodeToString(st.Digest[:]), "backlog": st.Backlog,
 	}
 }
@@ -200,7 +201,7 @@ func (s *Store) Remembered(ctx context.Context, user id.User, box id.Mailbox) it
 				return
 			}
 			for _, r := range rows {
-				e := account.Remembered{Key: hex.EncodeToString(r.Pair), Status: string(ledger.State(r.State).Status()), Absent: r.Absent}
+				e := account.Remembered{Key: hex.EncodeToString(r.Pair), Status: string(ledger.State(r.State).Status()), Absent: r.Absent, Day: ledger.Day(r.Day).String()}
 				e.Attempts, e.Wanted = tries(r.Attempts)
 				if last = r.Pair; !yield(e, nil) {
 					return

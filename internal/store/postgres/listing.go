@@ -20,7 +20,7 @@ func (l *Ledger) Entries(ctx context.Context) (out []ledger.Entry, err error) {
 		rows, err := q.Entries(ctx, l.n)
 		out = make([]ledger.Entry, len(rows))
 		for i, r := range rows {
-			out[i] = ledger.Entry{Key: key(r.Pair), State: ledger.State(r.State), Absent: r.Absent}
+			out[i] = ledger.Entry{Key: key(r.Pair), State: ledger.State(r.State), Absent: r.Absent, Day: ledger.Day(r.Day)}
 			out[i].Attempts, out[i].Wanted = tries(r.Attempts)
 		}
 		return err
@@ -127,7 +127,7 @@ func (l *Ledger) remap(ctx context.Context, q *userdb.Queries, moves []ledger.Mo
 			return ledger.ErrTaken
 		}
 		delete(out, was) // whoever moves twice moves nowhere
-		in.Pairs, in.States, in.Attempts = append(in.Pairs, pair[:]), append(in.States, r.State), append(in.Attempts, r.Attempts)
+		in.Pairs, in.States, in.Attempts, in.Days = append(in.Pairs, pair[:]), append(in.States, r.State), append(in.Attempts, r.Attempts), append(in.Days, r.Day)
 		if ledger.State(r.State) != ledger.Imported {
 			lines.Old, lines.New = append(lines.Old, was[:]), append(lines.New, pair[:])
 		}

@@ -30,17 +30,18 @@ type settings struct {
 	Since       int64            `json:"since,omitempty"` // Unix nanoseconds
 	NewestFirst bool             `json:"newest_first,omitempty"`
 	PollEvery   time.Duration    `json:"poll_every,omitempty"`
+	Authserv    []string         `json:"authserv,omitempty"`
 }
 
 func settingsOf(m account.Mailbox) settings {
 	return settings{m.Protocol, m.Identity().Host, m.Port, m.Security, m.Username, m.Name, m.Folders, m.Label, m.Archive, m.AfterImport,
-		m.History, nanos(m.Since), m.NewestFirst, m.PollEvery}
+		m.History, nanos(m.Since), m.NewestFirst, m.PollEvery, m.Authserv}
 }
 
 func (s settings) mailbox() account.Mailbox {
 	return account.Mailbox{Name: s.Name, Protocol: s.Protocol, Host: s.Host, Port: s.Port, Security: s.Security, Username: s.Username,
 		Folders: s.Folders, Label: s.Label, Archive: s.Archive, AfterImport: s.AfterImport, History: s.History, Since: instant(s.Since),
-		NewestFirst: s.NewestFirst, PollEvery: s.PollEvery}
+		NewestFirst: s.NewestFirst, PollEvery: s.PollEvery, Authserv: s.Authserv}
 }
 
 // EnsureMailbox finds the mailbox of the same identity, as it is stored, or
@@ -97,6 +98,9 @@ func (s *Store) makeMailbox(ctx context.Context, user id.User, m account.Mailbox
 			}
 			made = true
 			if err := q.InsertSchedule(ctx, n); err != nil {
+				return err
+			}
+			if err := s.enter(ctx, q, p, n, m); err != nil {
 				return err
 			}
 			return sys.Register(ctx, s.registration(user, m))
@@ -167,8 +171,8 @@ func (s *Store) Mailboxes(ctx context.Context, user id.User) (out []account.Mail
 	return out, err
 }
 
-// UpdateMailbox changes a mailbox in all but its identity. An empty password
-// leaves the one that is kept.
+// UpdateMailbox changes a mailbox in all but its identity. Without a password
+// and a consent those that are kept stay.
 func (s *Store) UpdateMailbox(ctx context.Context, user id.User, m account.Mailbox) error {
 	p, err := s.person(ctx, user)
 	if err != nil {
@@ -191,6 +195,12 @@ func (s *Store) UpdateMailbox(ctx context.Context, user id.User, m account.Mailb
 			return account.ErrIdentity
 		}
 		if err := q.UpdateMailbox(ctx, userdb.UpdateMailboxParams{Settings: text, Password: password, ID: m.ID[:]}); err != nil {
+			return err
+		}
+		if err := q.AskAgain(ctx, r.N); err != nil {
+			return err
+		}
+		if err := s.enter(ctx, q, p, r.N, m); err != nil {
 			return err
 		}
 		return sys.Register(ctx, s.registration(user, m)) // another port of the same maildrop is another lane
@@ -232,6 +242,8 @@ func (s *Store) openMailbox(ctx context.Context, p *person, r userdb.MailboxesRo
 	m.ID, m.Created, m.Password = id.Mailbox(r.ID), instant(r.Created), vault.Secret{}
 	if len(r.Password) > 0 {
 		m.Password, err = k.Sealer.Open(p.place("mailboxes", "password", r.ID), r.Password)
+	} else if r.Provider != nil {
+		m.Consent, err = p.consent(k, m.ID, userdb.GetConsentRow{Provider: *r.Provider, Refresh: r.Refresh, Access: r.Access, Ends: *r.Ends})
 	}
 	return m, err
 }

@@ -89,10 +89,10 @@ func TestAWipeOfAUserIsFinishedAfterACrash(t *testing.T) {
 // wantNoKeys wants no record of what names it in the key store.
 func wantNoKeys(t *testing.T, i *installation, of string) {
 	t.Helper()
-	for name, err := range i.shelf.List(t.Context()) {
+	for r, err := range i.shelf.List(t.Context()) {
 		ok(t, err)
-		if strings.Contains(name, of) {
-			t.Errorf("the key %s is left", name)
+		if strings.Contains(r.Name, of) {
+			t.Errorf("the key %s is left", r.Name)
 		}
 	}
 }
@@ -110,7 +110,7 @@ func TestAWipeOfAMailboxIsFinishedAfterACrash(t *testing.T) {
 			}
 			wantFinished(t, i, s, account.OfMailbox, true, "mailboxes", "schedule", "entries", "claims", "words", "audit", "rule_mailboxes", "wheel")
 			for table, rows := range i.rowsOf(t, f.user) {
-				if slices.Contains([]string{"mailboxes", "schedule", "entries", "totals", "claims", "words", "audit", "rule_mailboxes", "wheel"}, table) {
+				if slices.Contains([]string{"mailboxes", "schedule", "consents", "entries", "totals", "claims", "words", "audit", "rule_mailboxes", "wheel"}, table) {
 					t.Errorf("%d rows are left in %s", len(rows), table)
 				}
 			}

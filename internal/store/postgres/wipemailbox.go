@@ -22,7 +22,7 @@ func (s *Store) WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (
 		}
 		c, err := q.CountMailboxRows(ctx, n)
 		w.Rows = map[string]int64{"mailboxes": 1, "schedule": c.Schedule, "entries": c.Entries, "totals": c.Totals,
-			"claims": c.Claims, "words": c.Words, "audit": c.Audit, "rule_mailboxes": c.RuleMailboxes}
+			"claims": c.Claims, "words": c.Words, "audit": c.Audit, "rule_mailboxes": c.RuleMailboxes, "consents": c.Consents}
 		return err
 	})
 	if err == nil {
@@ -107,7 +107,8 @@ func (w *wipe) mailboxRows(ctx context.Context, q *userdb.Queries, n int32) erro
 		{"audit", func(ctx context.Context) (int64, error) {
 			return q.WipeAudit(ctx, userdb.WipeAuditParams{N: n, Most: all})
 		}},
-		{"totals", ofBox(n, q.WipeTotals)}, {"rule_mailboxes", ofBox(n, q.WipeRuleMailboxes)}, {"mailboxes", ofBox(n, q.WipeMailbox)},
+		{"totals", ofBox(n, q.WipeTotals)}, {"rule_mailboxes", ofBox(n, q.WipeRuleMailboxes)},
+		{"consents", ofBox(n, q.WipeConsents)}, {"mailboxes", ofBox(n, q.WipeMailbox)},
 	} {
 		if err := w.take(ctx, step); err != nil {
 			return err

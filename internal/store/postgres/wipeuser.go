@@ -130,7 +130,7 @@ func (s *Store) countRows(ctx context.Context, user id.User) map[string]int64 {
 		rows["mailboxes"], rows["schedule"], rows["entries"], rows["totals"] = n.Mailboxes, n.Schedule, n.Entries, n.Totals
 		rows["claims"], rows["words"], rows["audit"], rows["grants"] = n.Claims, n.Words, n.Audit, n.Grants
 		rows["person"], rows["profile"], rows["requests"] = n.Person, n.Profile, n.Requests
-		rows["modules"], rows["rules"], rows["rule_mailboxes"] = n.Modules, n.Rules, n.RuleMailboxes
+		rows["modules"], rows["rules"], rows["rule_mailboxes"], rows["consents"] = n.Modules, n.Rules, n.RuleMailboxes, n.Consents
 		return err
 	})
 	return rows

@@ -205,7 +205,7 @@ func (q *Queries) CountImported(ctx context.Context, arg CountImportedParams) er
 
 const DecideEntry = `-- name: DecideEntry :exec
 UPDATE entries
-SET state = $1, attempts = (attempts & ~1048575) | $2::integer
+SET state = $1, day = DEFAULT, attempts = (attempts & ~1048575) | $2::integer
 WHERE mailbox = $3 AND pair = $4
 `
 

@@ -136,11 +136,11 @@ func (q *Queries) Claims(ctx context.Context, mailbox int32) ([]ClaimsRow, error
 }
 
 const Entries = `-- name: Entries :many
-SELECT pair, state, absent, attempts
+SELECT pair, state, absent, attempts, day
 FROM entries
 WHERE entries.mailbox = $1
 UNION ALL
-SELECT pair, 1::smallint, absent, attempts
+SELECT pair, 1::smallint, absent, attempts, 0
 FROM claims
 WHERE claims.mailbox = $1
 `
@@ -150,6 +150,7 @@ type EntriesRow struct {
 	State    int16
 	Absent   bool
 	Attempts int32
+	Day      int32
 }
 
 func (q *Queries) Entries(ctx context.Context, mailbox int32) ([]EntriesRow, error) {
@@ -166,6 +167,7 @@ func (q *Queries) Entries(ctx context.Context, mailbox int32) ([]EntriesRow, err
 			&i.State,
 			&i.Absent,
 			&i.Attempts,
+			&i.Day,
 		); err != nil {
 			return nil, err
 		}

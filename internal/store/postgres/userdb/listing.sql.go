@@ -10,7 +10,7 @@ import (
 )
 
 const EntriesAfter = `-- name: EntriesAfter :many
-SELECT pair, state, absent, attempts
+SELECT pair, state, absent, attempts, day
 FROM entries
 WHERE mailbox = $1 AND pair > $2
 ORDER BY pair
@@ -28,6 +28,7 @@ type EntriesAfterRow struct {
 	State    int16
 	Absent   bool
 	Attempts int32
+	Day      int32
 }
 
 // The next entries after a pair, for an export.
@@ -45,6 +46,7 @@ func (q *Queries) EntriesAfter(ctx context.Context, arg EntriesAfterParams) ([]E
 			&i.State,
 			&i.Absent,
 			&i.Attempts,
+			&i.Day,
 		); err != nil {
 			return nil, err
 		}
@@ -110,12 +112,12 @@ func (q *Queries) MoveLines(ctx context.Context, arg MoveLinesParams) error {
 }
 
 const PutIn = `-- name: PutIn :execrows
-INSERT INTO entries (mailbox, pair, state, absent, attempts)
-SELECT $1, i.pair, i.state, false, i.attempts
+INSERT INTO entries (mailbox, pair, state, absent, attempts, day)
+SELECT $1, i.pair, i.state, false, i.attempts, i.day
 FROM (
     SELECT
         unnest($2::bytea[]) AS pair, unnest($3::smallint[]) AS state,
-        unnest($4::integer[]) AS attempts) AS i
+        unnest($4::integer[]) AS attempts, unnest($5::integer[]) AS day) AS i
 WHERE NOT EXISTS (
     SELECT 1
     FROM claims AS c
@@ -128,6 +130,7 @@ type PutInParams struct {
 	Pairs    [][]byte
 	States   []int16
 	Attempts []int32
+	Days     []int32
 }
 
 func (q *Queries) PutIn(ctx context.Context, arg PutInParams) (int64, error) {
@@ -136,6 +139,7 @@ func (q *Queries) PutIn(ctx context.Context, arg PutInParams) (int64, error) {
 		arg.Pairs,
 		arg.States,
 		arg.Attempts,
+		arg.Days,
 	)
 	if err != nil {
 		return 0, err
@@ -146,7 +150,7 @@ func (q *Queries) PutIn(ctx context.Context, arg PutInParams) (int64, error) {
 const TakeOut = `-- name: TakeOut :many
 DELETE FROM entries
 WHERE mailbox = $1 AND pair = ANY ($2::bytea[])
-RETURNING pair, state, attempts
+RETURNING pair, state, attempts, day
 `
 
 type TakeOutParams struct {
@@ -158,6 +162,7 @@ type TakeOutRow struct {
 	Pair     []byte
 	State    int16
 	Attempts int32
+	Day      int32
 }
 
 func (q *Queries) TakeOut(ctx context.Context, arg TakeOutParams) ([]TakeOutRow, error) {
@@ -169,7 +174,12 @@ func (q *Queries) TakeOut(ctx context.Context, arg TakeOutParams) ([]TakeOutRow,
 	var items []TakeOutRow
 	for rows.Next() {
 		var i TakeOutRow
-		if err := rows.Scan(&i.Pair, &i.State, &i.Attempts); err != nil {
+		if err := rows.Scan(
+			&i.Pair,
+			&i.State,
+			&i.Attempts,
+			&i.Day,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

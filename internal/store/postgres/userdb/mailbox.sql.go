@@ -71,9 +71,10 @@ func (q *Queries) InsertSchedule(ctx context.Context, mailbox int32) error {
 }
 
 const LoadMailbox = `-- name: LoadMailbox :one
-SELECT m.settings, m.password, m.created, schedule.mailbox, schedule.user_id, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.reason, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta
+SELECT m.settings, m.password, m.created, c.provider, c.refresh, c.access, c.ends, schedule.mailbox, schedule.user_id, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.reason, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.undone, schedule.asked, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta
 FROM mailboxes AS m
 JOIN schedule ON schedule.mailbox = m.n
+LEFT JOIN consents AS c ON c.mailbox = m.n
 WHERE m.id = $1
 `
 
@@ -81,6 +82,10 @@ type LoadMailboxRow struct {
 	Settings []byte
 	Password []byte
 	Created  int64
+	Provider *string
+	Refresh  []byte
+	Access   []byte
+	Ends     *int64
 	Schedule Schedule
 }
 
@@ -92,6 +97,10 @@ func (q *Queries) LoadMailbox(ctx context.Context, id []byte) (LoadMailboxRow, e
 		&i.Settings,
 		&i.Password,
 		&i.Created,
+		&i.Provider,
+		&i.Refresh,
+		&i.Access,
+		&i.Ends,
 		&i.Schedule.Mailbox,
 		&i.Schedule.UserID,
 		&i.Schedule.Phase,
@@ -103,6 +112,8 @@ func (q *Queries) LoadMailbox(ctx context.Context, id []byte) (LoadMailboxRow, e
 		&i.Schedule.Failures,
 		&i.Schedule.FailingSince,
 		&i.Schedule.Floor,
+		&i.Schedule.Undone,
+		&i.Schedule.Asked,
 		&i.Schedule.LastSync,
 		&i.Schedule.Digest,
 		&i.Schedule.BacklogMessages,
@@ -132,9 +143,10 @@ func (q *Queries) LockMailbox(ctx context.Context, id []byte) (LockMailboxRow, e
 }
 
 const Mailboxes = `-- name: Mailboxes :many
-SELECT id, settings, password, created
-FROM mailboxes
-ORDER BY n
+SELECT m.id, m.settings, m.password, m.created, c.provider, c.refresh, c.access, c.ends
+FROM mailboxes AS m
+LEFT JOIN consents AS c ON c.mailbox = m.n
+ORDER BY m.n
 `
 
 type MailboxesRow struct {
@@ -142,6 +154,10 @@ type MailboxesRow struct {
 	Settings []byte
 	Password []byte
 	Created  int64
+	Provider *string
+	Refresh  []byte
+	Access   []byte
+	Ends     *int64
 }
 
 func (q *Queries) Mailboxes(ctx context.Context) ([]MailboxesRow, error) {
@@ -158,6 +174,10 @@ func (q *Queries) Mailboxes(ctx context.Context) ([]MailboxesRow, error) {
 			&i.Settings,
 			&i.Password,
 			&i.Created,
+			&i.Provider,
+			&i.Refresh,
+			&i.Access,
+			&i.Ends,
 		); err != nil {
 			return nil, err
 		}
@@ -175,11 +195,11 @@ WITH saved AS (
     SET phase = $1, until = $2, every = $3,
         code = $4, reason = $5, class = $6,
         failures = $7, failing_since = $8,
-        floor = $9, last_sync = $10, backlog_messages = $11,
-        backlog_bytes = $12, backlog_eta = $13,
-        digest = CASE s.digest WHEN '\x00' THEN s.digest ELSE $14::bytea END
+        undone = $9, asked = $10, floor = $11, last_sync = $12, backlog_messages = $13,
+        backlog_bytes = $14, backlog_eta = $15,
+        digest = CASE s.digest WHEN '\x00' THEN s.digest ELSE $16::bytea END
     FROM mailboxes AS m
-    WHERE m.id = $15 AND s.mailbox = m.n
+    WHERE m.id = $17 AND s.mailbox = m.n
     RETURNING m.id
 ), turned AS (
     UPDATE wheel AS w
@@ -201,6 +221,8 @@ type SaveScheduleParams struct {
 	Class           int32
 	Failures        int64
 	FailingSince    int64
+	Undone          int64
+	Asked           int64
 	Floor           int64
 	LastSync        int64
 	BacklogMessages int64
@@ -222,6 +244,8 @@ func (q *Queries) SaveSchedule(ctx context.Context, arg SaveScheduleParams) (int
 		arg.Class,
 		arg.Failures,
 		arg.FailingSince,
+		arg.Undone,
+		arg.Asked,
 		arg.Floor,
 		arg.LastSync,
 		arg.BacklogMessages,

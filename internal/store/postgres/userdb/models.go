@@ -16,6 +16,8 @@ type Schedule struct {
 	Failures        int64
 	FailingSince    int64
 	Floor           int64
+	Undone          int64
+	Asked           int64
 	LastSync        int64
 	Digest          []byte
 	BacklogMessages int64

@@ -37,7 +37,8 @@ SELECT
     (SELECT count(*) FROM claims WHERE claims.mailbox = $1) AS claims,
     (SELECT count(*) FROM words WHERE words.mailbox = $1) AS words,
     (SELECT count(*) FROM audit WHERE audit.mailbox = $1) AS audit,
-    (SELECT count(*) FROM rule_mailboxes WHERE rule_mailboxes.mailbox = $1) AS rule_mailboxes
+    (SELECT count(*) FROM rule_mailboxes WHERE rule_mailboxes.mailbox = $1) AS rule_mailboxes,
+    (SELECT count(*) FROM consents WHERE consents.mailbox = $1) AS consents
 `
 
 type CountMailboxRowsRow struct {
@@ -48,6 +49,7 @@ type CountMailboxRowsRow struct {
 	Words         int64
 	Audit         int64
 	RuleMailboxes int64
+	Consents      int64
 }
 
 func (q *Queries) CountMailboxRows(ctx context.Context, n int32) (CountMailboxRowsRow, error) {
@@ -61,6 +63,7 @@ func (q *Queries) CountMailboxRows(ctx context.Context, n int32) (CountMailboxRo
 		&i.Words,
 		&i.Audit,
 		&i.RuleMailboxes,
+		&i.Consents,
 	)
 	return i, err
 }
@@ -80,7 +83,8 @@ SELECT
     (SELECT count(*) FROM requests) AS requests,
     (SELECT count(*) FROM modules) AS modules,
     (SELECT count(*) FROM rules) AS rules,
-    (SELECT count(*) FROM rule_mailboxes) AS rule_mailboxes
+    (SELECT count(*) FROM rule_mailboxes) AS rule_mailboxes,
+    (SELECT count(*) FROM consents) AS consents
 `
 
 type CountRowsRow struct {
@@ -98,6 +102,7 @@ type CountRowsRow struct {
 	Modules       int64
 	Rules         int64
 	RuleMailboxes int64
+	Consents      int64
 }
 
 func (q *Queries) CountRows(ctx context.Context) (CountRowsRow, error) {
@@ -118,6 +123,7 @@ func (q *Queries) CountRows(ctx context.Context) (CountRowsRow, error) {
 		&i.Modules,
 		&i.Rules,
 		&i.RuleMailboxes,
+		&i.Consents,
 	)
 	return i, err
 }

@@ -110,7 +110,7 @@ FOR UPDATE OF e;
 -- stays.
 -- name: DecideEntry :exec
 UPDATE entries
-SET state = sqlc.arg(state), attempts = (attempts & ~1048575) | sqlc.arg(attempts)::integer
+SET state = sqlc.arg(state), day = DEFAULT, attempts = (attempts & ~1048575) | sqlc.arg(attempts)::integer
 WHERE mailbox = sqlc.arg(mailbox) AND pair = sqlc.arg(pair);
 
 -- name: InsertLine :exec

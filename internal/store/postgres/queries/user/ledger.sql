@@ -48,11 +48,11 @@ SET checkpoint_offset = $1, checkpoint_sum = $2
 WHERE mailbox = $3 AND pair = $4;
 
 -- name: Entries :many
-SELECT pair, state, absent, attempts
+SELECT pair, state, absent, attempts, day
 FROM entries
 WHERE entries.mailbox = $1
 UNION ALL
-SELECT pair, 1::smallint, absent, attempts
+SELECT pair, 1::smallint, absent, attempts, 0
 FROM claims
 WHERE claims.mailbox = $1;
 

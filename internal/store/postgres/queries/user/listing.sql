@@ -12,15 +12,15 @@ WHERE mailbox = sqlc.arg(mailbox) AND pair = ANY (sqlc.arg(pairs)::bytea[]) AND 
 -- name: TakeOut :many
 DELETE FROM entries
 WHERE mailbox = sqlc.arg(mailbox) AND pair = ANY (sqlc.arg(pairs)::bytea[])
-RETURNING pair, state, attempts;
+RETURNING pair, state, attempts, day;
 
 -- name: PutIn :execrows
-INSERT INTO entries (mailbox, pair, state, absent, attempts)
-SELECT sqlc.arg(mailbox), i.pair, i.state, false, i.attempts
+INSERT INTO entries (mailbox, pair, state, absent, attempts, day)
+SELECT sqlc.arg(mailbox), i.pair, i.state, false, i.attempts, i.day
 FROM (
     SELECT
         unnest(sqlc.arg(pairs)::bytea[]) AS pair, unnest(sqlc.arg(states)::smallint[]) AS state,
-        unnest(sqlc.arg(attempts)::integer[]) AS attempts) AS i
+        unnest(sqlc.arg(attempts)::integer[]) AS attempts, unnest(sqlc.arg(days)::integer[]) AS day) AS i
 WHERE NOT EXISTS (
     SELECT 1
     FROM claims AS c
@@ -35,7 +35,7 @@ WHERE audit.mailbox = sqlc.arg(mailbox) AND audit.pair = i.old;
 
 -- The next entries after a pair, for an export.
 -- name: EntriesAfter :many
-SELECT pair, state, absent, attempts
+SELECT pair, state, absent, attempts, day
 FROM entries
 WHERE mailbox = sqlc.arg(mailbox) AND pair > sqlc.arg(last)
 ORDER BY pair

@@ -20,15 +20,17 @@ SET settings = sqlc.arg(settings), password = coalesce(sqlc.narg(password)::byte
 WHERE id = sqlc.arg(id);
 
 -- name: Mailboxes :many
-SELECT id, settings, password, created
-FROM mailboxes
-ORDER BY n;
+SELECT m.id, m.settings, m.password, m.created, c.provider, c.refresh, c.access, c.ends
+FROM mailboxes AS m
+LEFT JOIN consents AS c ON c.mailbox = m.n
+ORDER BY m.n;
 
 -- All that a pass begins with.
 -- name: LoadMailbox :one
-SELECT m.settings, m.password, m.created, sqlc.embed(schedule)
+SELECT m.settings, m.password, m.created, c.provider, c.refresh, c.access, c.ends, sqlc.embed(schedule)
 FROM mailboxes AS m
 JOIN schedule ON schedule.mailbox = m.n
+LEFT JOIN consents AS c ON c.mailbox = m.n
 WHERE m.id = $1;
 
 -- The state of a mailbox and what the wheel needs of it. A mailbox that the wheel
@@ -39,7 +41,7 @@ WITH saved AS (
     SET phase = sqlc.arg(phase), until = sqlc.arg(until), every = sqlc.arg(every),
         code = sqlc.arg(code), reason = sqlc.narg(reason), class = sqlc.arg(class),
         failures = sqlc.arg(failures), failing_since = sqlc.arg(failing_since),
-        floor = sqlc.arg(floor), last_sync = sqlc.arg(last_sync), backlog_messages = sqlc.arg(backlog_messages),
+        undone = sqlc.arg(undone), asked = sqlc.arg(asked), floor = sqlc.arg(floor), last_sync = sqlc.arg(last_sync), backlog_messages = sqlc.arg(backlog_messages),
         backlog_bytes = sqlc.arg(backlog_bytes), backlog_eta = sqlc.arg(backlog_eta),
         digest = CASE s.digest WHEN '\x00' THEN s.digest ELSE sqlc.narg(digest)::bytea END
     FROM mailboxes AS m

@@ -66,7 +66,8 @@ SELECT
     (SELECT count(*) FROM claims WHERE claims.mailbox = sqlc.arg(n)) AS claims,
     (SELECT count(*) FROM words WHERE words.mailbox = sqlc.arg(n)) AS words,
     (SELECT count(*) FROM audit WHERE audit.mailbox = sqlc.arg(n)) AS audit,
-    (SELECT count(*) FROM rule_mailboxes WHERE rule_mailboxes.mailbox = sqlc.arg(n)) AS rule_mailboxes;
+    (SELECT count(*) FROM rule_mailboxes WHERE rule_mailboxes.mailbox = sqlc.arg(n)) AS rule_mailboxes,
+    (SELECT count(*) FROM consents WHERE consents.mailbox = sqlc.arg(n)) AS consents;
 
 -- name: CountGrantRows :one
 SELECT
@@ -89,4 +90,5 @@ SELECT
     (SELECT count(*) FROM requests) AS requests,
     (SELECT count(*) FROM modules) AS modules,
     (SELECT count(*) FROM rules) AS rules,
-    (SELECT count(*) FROM rule_mailboxes) AS rule_mailboxes;
+    (SELECT count(*) FROM rule_mailboxes) AS rule_mailboxes,
+    (SELECT count(*) FROM consents) AS consents;
