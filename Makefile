@@ -15,7 +15,7 @@ build: ## the program, as bin/smtp-sync; a cold build names each package as it i
 demo: build ## the whole service on this machine, nothing to configure: sign in at the printed address
 	@./bin/smtp-sync demo
 
-deps: ## the servers and the browser of the tests (Dovecot, Postgres, Chromium, from Debian), where they are missing
+deps: ## the servers and the browser of the tests (Dovecot, Exim, Postgres, Chromium, from Debian), where they are missing
 	@bash .ci/deps
 
 test: deps ## all tests

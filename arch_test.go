@@ -23,7 +23,7 @@ var picture = []struct {
 	{"internal/cli", []string{"server", "server/api", "actors", "plugins/...", "internal/...", "migrations"}},
 	{"internal/demo/...", []string{"..."}},
 
-	{"server/...", []string{"server/...", "actors", "plugins", "plugins/gate", "plugins/manifest", "internal/account", "internal/audit", "internal/rules", "internal/rulebook", "internal/schedule", "internal/session", "internal/definitions", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
+	{"server/...", []string{"server/...", "actors", "plugins", "plugins/gate", "plugins/manifest", "internal/plan", "internal/account", "internal/audit", "internal/rules", "internal/rulebook", "internal/schedule", "internal/session", "internal/definitions", "internal/discover", "internal/probe", "internal/config", "internal/oauth", "internal/oauth/risc", "internal/telemetry", "internal/id", "internal/mail", "internal/vault"}},
 	{"actors", []string{"actors/kit", "actors/wheel", "actors/admit", "internal/bridge", "internal/schedule", "internal/session", "internal/account", "internal/telemetry", "internal/id", "internal/mail", "internal/ledger", "internal/vault"}},
 	{"actors/kit", nil},
 	{"actors/wheel", []string{"internal/schedule", "internal/id"}},
@@ -44,16 +44,20 @@ var picture = []struct {
 	{"internal/dial", []string{"internal/mail"}},
 	{"internal/quota", []string{"internal/id", "internal/mail"}},
 	{"internal/gmail", []string{"internal/vault", "internal/mail"}},
-	{"internal/oauth/risc", []string{"internal/oauth", "internal/account", "internal/vault", "internal/mail"}}, // account: what Google calls a token that is kept
-	{"internal/oauth", []string{"internal/account", "internal/vault", "internal/mail", "internal/id"}}, // account: what a provider gave for a mailbox
+	{"internal/oauth/risc", []string{"internal/oauth", "internal/account", "internal/vault", "internal/mail"}},                                   // account: what Google calls a token that is kept
+	{"internal/oauth", []string{"internal/account", "internal/vault", "internal/mail", "internal/id"}},                                           // account: what a provider gave for a mailbox
 	{"internal/jobs", []string{"internal/oauth/risc", "internal/session", "internal/account", "internal/vault", "internal/mail", "internal/id"}}, // risc: what an event asks for
+	{"internal/notify/...", []string{"internal/notify", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/notify", []string{"internal/schedule", "internal/session", "internal/account", "internal/audit", "internal/vault", "internal/mail", "internal/id"}}, // what there is to tell is theirs
+	{"internal/billing/...", []string{"internal/billing", "internal/plan", "internal/account", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/plan", []string{"internal/id"}},
 	{"internal/audit", []string{"internal/ledger", "internal/mail", "internal/id"}},
 	{"internal/session/...", []string{"internal/session", "internal/vault", "internal/mail", "internal/id"}},
-	{"internal/account", []string{"internal/vault", "internal/mail", "internal/id"}},
+	{"internal/account", []string{"internal/plan", "internal/vault", "internal/mail", "internal/id"}},
 	{"internal/rules/...", []string{"internal/rules", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/rulebook", []string{"plugins/...", "internal/rules", "internal/account", "internal/mail", "internal/id"}},
 	{"internal/why", []string{"internal/account", "internal/audit", "internal/schedule", "internal/mail", "internal/id"}},
-	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/session", "internal/account", "internal/audit", "internal/rules", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
+	{"internal/store/...", []string{"internal/store/...", "migrations", "internal/schedule", "internal/notify", "internal/plan", "internal/session", "internal/account", "internal/audit", "internal/rules", "internal/ledger", "internal/quota", "internal/vault", "internal/mail", "internal/id"}},
 	{"migrations", nil},
 
 	// Leaves: values and the standard library.
@@ -87,8 +91,8 @@ var homes = map[string][]string{
 	"github.com/pressly/goose/v3":             {"internal/store/...", "internal/vault/pgshelf"},
 	"github.com/riverqueue/river":             {"internal/jobs"},
 	"github.com/jackc/pgx/v5":                 {"internal/store/postgres/...", "internal/vault/pgshelf"}, // the key store is a database of its own
-	"github.com/emersion/go-imap/v2":          {"internal/source/imap", "internal/testkit/imapd"}, // the library's server end, for tests and demo
-	"github.com/emersion/go-sasl":             {"internal/source/imap", "internal/testkit/imapd"}, // part of go-imap's interface
+	"github.com/emersion/go-imap/v2":          {"internal/source/imap", "internal/testkit/imapd"},        // the library's server end, for tests and demo
+	"github.com/emersion/go-sasl":             {"internal/source/imap", "internal/testkit/imapd"},        // part of go-imap's interface
 	"github.com/knadh/go-pop3":                {"internal/source/pop3"},
 	"google.golang.org/api":                   {"internal/gmail/..."},
 	"golang.org/x/oauth2":                     {"internal/oauth/...", "internal/gmail/..."}, // consent, and the token source of the client
@@ -97,6 +101,8 @@ var homes = map[string][]string{
 	"github.com/alecthomas/kong":              {"internal/cli"},
 	"github.com/vbauerster/mpb/v8":            {"internal/cli"},
 	"github.com/google/uuid":                  {"internal/id"},
+	"github.com/stripe/stripe-go/v85":         {"internal/billing/..."},
+	"github.com/wneessen/go-mail":             {"internal/notify/smtp"},
 	"golang.org/x/net/idna":                   {"internal/mail", "internal/dial"}, // sender domains, and host names on their way to DNS
 	"golang.org/x/net/dns/dnsmessage":         {"internal/dial"},
 	"golang.org/x/net/html":                   {"server"}, // tests only: pages are read as a browser reads them

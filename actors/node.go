@@ -5,20 +5,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/schedule"
 )
-
-// shards is how many virtual shards share the users. It is the unit in which
-// several nodes would divide them.
-const shards = 4096
-
-func shardOf(u id.User) uint16 {
-	h := uint32(2166136261) // FNV-1a
-	for _, b := range u {
-		h = (h ^ uint32(b)) * 16777619
-	}
-	return uint16(h % shards)
-}
 
 // node is the root of the tree: the clock, the governor and a shard for each
 // that has users at work.
@@ -45,15 +33,15 @@ func (n *node) Receive(c actor.Context) {
 	case forGovernor:
 		c.Send(n.governor, m.msg)
 	case work:
-		if !n.kids.send(c, shardOf(m.permit.User), m) {
+		if !n.kids.send(c, schedule.ShardOf(m.permit.User), m) {
 			n.refuse(c, m)
 		}
 	case oneShot:
-		if !n.kids.send(c, shardOf(m.user), m) {
+		if !n.kids.send(c, schedule.ShardOf(m.user), m) {
 			m.pass.reply(result{err: ErrDrained})
 		}
 	case changed:
-		if s := shardOf(m.user); n.kids.has(s) {
+		if s := schedule.ShardOf(m.user); n.kids.has(s) {
 			n.kids.send(c, s, m)
 		} else {
 			c.Send(n.clock, wake{user: m.user, failing: true})

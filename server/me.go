@@ -40,7 +40,15 @@ func (s *Service) me(ctx context.Context, user id.User) (api.Me, error) {
 	if err != nil {
 		return api.Me{}, err
 	}
-	return api.Me{ID: user.String(), Email: who.Email, CreatedAt: p.Created.UTC(), Plan: "free", Settings: settings(p), Grant: grantOf(a)}, nil
+	blocked, err := s.blocked(ctx, user)
+	if err != nil {
+		return api.Me{}, err
+	}
+	has, err := s.planOf(ctx, user)
+	if err != nil {
+		return api.Me{}, err
+	}
+	return api.Me{ID: user.String(), Email: who.Email, CreatedAt: p.Created.UTC(), Plan: has, NoMail: blocked, Settings: settings(p), Grant: grantOf(a)}, nil
 }
 
 // grantOf says how things stand with Google. Without the scope to import a
@@ -90,7 +98,10 @@ func (s *Service) changeMe(c *call, in api.MePatch) error {
 	if p.Notices, err = json.Marshal(next.Notices); err != nil {
 		return err
 	}
-	return s.o.Accounts.SetProfile(c.ctx, c.who.user, p)
+	if err := s.o.Accounts.SetProfile(c.ctx, c.who.user, p); err != nil || in.Notices == nil || s.o.Notices == nil {
+		return err
+	}
+	return s.o.Notices.Unblock(c.ctx, c.who.user)
 }
 
 func (s *Service) deleteMe(c *call) error {

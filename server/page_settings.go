@@ -29,6 +29,8 @@ type settingsView struct {
 	Locale, TimeZone string // as the form has them
 	Notices          api.Notices
 
+	Billing *api.Billing // nil: nobody bills
+
 	Token     tokenForm
 	MadeToken string // shown this once
 }
@@ -93,6 +95,13 @@ func (s *Service) showSettings(c *call, status int, v settingsView) (err error) 
 	v.Import, v.Labels = allows(a, oauth.ScopeInsert), allows(a, oauth.ScopeLabels)
 	if v.Locale == "" && v.TimeZone == "" {
 		v.Locale, v.TimeZone, v.Notices = v.Me.Locale, v.Me.TimeZone, v.Me.Notices
+	}
+	if s.o.Billing != nil {
+		b, err := s.billing(c.ctx, c.who.user)
+		if err != nil {
+			return err
+		}
+		v.Billing = &b
 	}
 	if v.Token.Scopes == nil {
 		v.Token.Life = "2160h"

@@ -33,11 +33,13 @@ func (s *Service) headers(c *fiber.Ctx) {
 }
 
 // policy is the Content-Security-Policy: nothing inline, nothing from
-// elsewhere. A form may lead to this service, and on to Google or to a mailbox's
-// provider: Chromium applies form-action to the redirect that answers a form as well.
+// elsewhere. A form may lead to this service, and on to Google, to a mailbox's
+// provider, or to Stripe where billing is on: Chromium applies form-action to the
+// redirect that answers a form as well.
 type policy struct {
 	google  Google
 	sources string // origins of the providers of mailboxes
+	bills   bool
 
 	mu     sync.Mutex
 	origin string
@@ -55,6 +57,9 @@ func (p *policy) text() string {
 		if more != "" {
 			text += " " + more
 		}
+	}
+	if p.bills {
+		text += stripeHosts
 	}
 	return text
 }

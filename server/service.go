@@ -43,6 +43,10 @@ type Options struct {
 	Deliveries Deliveries
 	Hosts      api.Hosts
 
+	Notices    Notices    // nil: nobody is told anything
+	MailEvents MailEvents // nil: nobody tells of mails
+	Billing    Billing    // nil: nobody bills, and there are no routes for it
+
 	Ready func() bool // whether the process can do its work
 
 	SignUp         account.SignUp
@@ -104,7 +108,7 @@ func NewService(o Options) (*Service, error) {
 		s.cookie, s.flow, s.trip = "__Host-session", "__Host-signin", "__Host-connect"
 	}
 	s.base, s.stop = context.WithCancel(context.Background())
-	s.policy.google, s.policy.sources = o.Google, strings.Join(o.Sources.Origins(), " ")
+	s.policy.google, s.policy.sources, s.policy.bills = o.Google, strings.Join(o.Sources.Origins(), " "), o.Billing != nil
 	s.routes = s.table()
 	if s.document, err = s.describe(); err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 // table is every route there is.
 func (s *Service) table() []*route {
 	var all []*route
-	for _, part := range [][]*route{s.accountRoutes(), s.mailboxRoutes(), s.auditRoutes(), s.decisionRoutes(), s.ruleRoutes(), s.serviceRoutes(), s.signInRoutes(), s.pageRoutes()} {
+	for _, part := range [][]*route{s.accountRoutes(), s.mailboxRoutes(), s.auditRoutes(), s.decisionRoutes(), s.ruleRoutes(), s.billingRoutes(), s.serviceRoutes(), s.hookRoutes(), s.signInRoutes(), s.pageRoutes(), s.awayRoutes()} {
 		all = append(all, part...)
 	}
 	return all

@@ -3,6 +3,8 @@ package account
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/smtp-sync/smtp-sync/internal/plan"
 )
 
 // Export is what is held about a user, decrypted, in words of its own so that
@@ -29,6 +31,10 @@ type Export struct {
 
 	Rules   []HeldRule   `json:"rules"`
 	Modules []HeldModule `json:"uploaded_plugins"`
+
+	Told HeldTold `json:"notices"`
+
+	Billing *plan.Account `json:"billing,omitempty"`
 }
 
 // LeftOut is what an Export has not got.
@@ -138,6 +144,26 @@ type HeldModule struct {
 	Size     int             `json:"size"`
 	Manifest json.RawMessage `json:"manifest"`
 	Added    time.Time       `json:"added_at"`
+}
+
+// HeldTold is what the user was told by mail, and what he is still to be told.
+type HeldTold struct {
+	State     json.RawMessage `json:"told,omitempty"`
+	Incidents []HeldAbout     `json:"of_mailboxes"`
+	Waiting   []HeldNotice    `json:"to_be_sent"`
+}
+
+// HeldNotice is a notice that was not sent yet.
+type HeldNotice struct {
+	ID    string          `json:"id"`
+	State json.RawMessage `json:"notice"`
+	Boxes []HeldAbout     `json:"about"`
+}
+
+// HeldAbout is what it, or what was told, says of a mailbox.
+type HeldAbout struct {
+	Mailbox string          `json:"mailbox_id"`
+	State   json.RawMessage `json:"state"`
 }
 
 // Remembered is what the ledger has of one message: two keyed hashes, of which

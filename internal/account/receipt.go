@@ -22,12 +22,13 @@ type Receipt struct {
 	At           time.Time
 	Rows         map[string]int64  // by table
 	KeyDestroyed bool              // of a user; of a mailbox: its salt
-	Outside      map[string]string // what others are told: GoogleRevoke -> Pending, Done, Moot, Failed
+	Outside      map[string]string // what others are told: GoogleRevoke, StripeCancel -> Pending, Done, Moot, Failed
 }
 
 // What others are told after a wipe, and how far that is.
 const (
 	GoogleRevoke = "google_revoke" // Google is told to end the grant
+	StripeCancel = "stripe_cancel" // Stripe is told to cancel and forget the customer; what was paid it has to keep
 
 	Pending = "pending"
 	Done    = "done"
@@ -42,7 +43,7 @@ func NewReceiptID() string { return rand.Text() }
 // outlives the user, with the one secret that it takes, until it is done.
 type Errand struct {
 	Receipt string
-	What    string       // GoogleRevoke
+	What    string       // GoogleRevoke, StripeCancel
 	Since   time.Time    // of the wipe
-	Secret  vault.Secret // the refresh token
+	Secret  vault.Secret // the refresh token; the customer's id
 }

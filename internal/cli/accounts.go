@@ -66,6 +66,8 @@ type person struct {
 	owner  owner
 	budget *quota.Budget
 	gate   *bridge.Gate
+
+	licence licence // what the user may use
 }
 
 // Prepare implements actors.Account.
@@ -77,6 +79,13 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	if m.Password.Empty() && m.Consent.Provider == "" {
 		return actors.Job{}, &mail.Fault{Class: mail.Login, Code: "password_required",
 			Text: "the mailbox has no password", Help: "enter it in the settings of this mailbox"}
+	}
+	may, err := p.licence.of(ctx, p.parts, p.user, box)
+	if err != nil {
+		return actors.Job{}, err
+	}
+	if reason, stopped := beyond(may, box); stopped {
+		return p.pausedByPlan(ctx, box, state, reason)
 	}
 	keys, err := p.store.Keys(ctx, p.user, box)
 	if err != nil {
@@ -93,6 +102,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	pass.Gmail, pass.Keys, pass.Budget, pass.History, pass.Gate = p.gmail, keys, p.budget, p.budget.History(), p.gate
 	marker := new(actors.Marker)
 	pass.Ledger = &marked{Ledger: books, marker: marker, forget: func(ctx context.Context) error { return p.forgetDigest(ctx, box, state) }}
+	pass.Accepted = state.Accepted
 	pass.Memory, pass.Digest, pass.Left, pass.LeftBytes = p.memory, state.Digest, state.Backlog.Messages, state.Backlog.Bytes
 	pass.Progress = func(e bridge.Event) {
 		p.count(e)
@@ -101,9 +111,9 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 		}
 	}
 	job := actors.Job{Pass: pass, State: state, Marker: marker, Settings: schedule.Settings{
-		Host: m.Host, Protocol: m.Protocol, PollEvery: m.PollEvery, Push: m.Protocol == "imap",
+		Host: m.Host, Protocol: m.Protocol, PollEvery: may.Poll(m.PollEvery, p.cfg.PollEvery), Push: m.Protocol == "imap" && may.push(),
 	}}
-	if m.Protocol != "imap" {
+	if m.Protocol != "imap" || !may.push() {
 		job.Pass.Dialer = p.watching(m, dialer(m, p.opens(p.user, m), p.out))
 		return job, nil
 	}
@@ -181,7 +191,7 @@ func (p *person) count(e bridge.Event) {
 
 // Revoked implements actors.Account.
 func (p *person) Revoked(ctx context.Context) error {
-	return p.store.DropRefused(ctx, p.user, p.token)
+	return p.leave(ctx, p.user, func() error { return p.store.DropRefused(ctx, p.user, p.token) })
 }
 
 // Close implements actors.Account.

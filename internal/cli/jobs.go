@@ -22,7 +22,8 @@ func (p *parts) startJobs(ctx context.Context, engine *actors.Engine) (*jobs.Que
 		return nil, err
 	}
 	return jobs.Start(ctx, jobs.Options{
-		DB: db, Store: p.store, Keys: p.keys, Google: google{p.oauth}, Users: ending{p.store, engine}, Log: p.log, Keep: p.cfg.AuditRetention,
+		DB: db, Store: p.store, Keys: p.keys, Google: google{p.oauth}, Users: ending{p, engine}, Log: p.log, Keep: p.cfg.AuditRetention,
+		Notices: p.office.Run, Billing: p.bills(),
 	})
 }
 
@@ -46,7 +47,7 @@ func (g google) Check(ctx context.Context, refresh vault.Secret) error {
 
 // ending ends what works for a user, then destroys (jobs.Users).
 type ending struct {
-	store  store
+	*parts
 	engine *actors.Engine
 }
 
@@ -72,7 +73,8 @@ func (e ending) EndGrant(ctx context.Context, user id.User) error {
 		return err
 	}
 	stopped := e.stop(ctx, user)
-	err = errors.Join(e.store.DropGrant(ctx, user), stopped) // one that would not stop is stopped by the next try
+	dropped := e.leave(ctx, user, func() error { return e.store.DropGrant(ctx, user) })
+	err = errors.Join(dropped, stopped) // one that would not stop is stopped by the next try
 	e.engine.UserChanged(user)
 	for _, b := range boxes {
 		if again, err := e.store.Registered(ctx, user, b.ID); err == nil {
@@ -85,6 +87,6 @@ func (e ending) EndGrant(ctx context.Context, user id.User) error {
 // EndUser implements jobs.Users.
 func (e ending) EndUser(ctx context.Context, user id.User) error {
 	stopped := e.stop(ctx, user)
-	_, err := e.store.WipeUser(ctx, user)
+	_, err := e.wipeUser(ctx, user)
 	return errors.Join(err, stopped)
 }

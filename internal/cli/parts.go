@@ -13,6 +13,7 @@ import (
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
+	"github.com/smtp-sync/smtp-sync/internal/billing"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/config"
 	"github.com/smtp-sync/smtp-sync/internal/dial"
@@ -20,6 +21,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/gmail"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/notify"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/quota"
@@ -54,7 +56,9 @@ type parts struct {
 	// took, once it is set, is told how long each message was on its way.
 	took atomic.Pointer[func(id.Mailbox, time.Duration)]
 
-	rules *rulebook.Book // the service's; nil: there are none
+	rules  *rulebook.Book // the service's; nil: there are none
+	office *notify.Office // the service's; nil: nobody is told anything
+	desk   *billing.Desk  // nil: nobody bills, and everything is allowed
 
 	finds   discover.Options // the demo's world; zero: the real one
 	waiting *server.Waiting  // the demo's mailbox to be added; nil: none

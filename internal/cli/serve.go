@@ -67,6 +67,10 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 	}
 	defer closeRules()
 	engine := p.engine()
+	if err := p.openOffice(engine); err != nil {
+		return errors.Join(err, engine.Drain(context.WithoutCancel(ctx)))
+	}
+	p.openDesk(engine)
 	failed := make(chan error, 2)
 	var web sync.WaitGroup
 	front, shut := context.WithCancel(context.WithoutCancel(ctx))
@@ -110,6 +114,7 @@ func (p *parts) serve(ctx context.Context, pages, numbers net.Listener) error {
 	rest, end := context.WithTimeout(after, graceful)
 	defer end()
 	within(rest, func() {
+		p.office.Close(rest)
 		p.tokens.Close(rest)
 		if err := p.project.Close(rest); err != nil {
 			p.log.Warn("budget not given back", "err", err)

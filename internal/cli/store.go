@@ -8,9 +8,11 @@ import (
 	"github.com/smtp-sync/smtp-sync/actors"
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/audit"
+	"github.com/smtp-sync/smtp-sync/internal/billing"
 	"github.com/smtp-sync/smtp-sync/internal/bridge"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/jobs"
+	"github.com/smtp-sync/smtp-sync/internal/notify"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/quota"
 	"github.com/smtp-sync/smtp-sync/internal/rulebook"
@@ -32,6 +34,8 @@ type store interface {
 	jobs.Store
 	rulebook.Store
 	why.Store
+	notify.Store
+	billing.Store
 
 	Stats(ctx context.Context, user id.User, w audit.Window) (audit.Stats, error)
 	Decide(ctx context.Context, user id.User, line id.Audit, d audit.Decision) (id.Mailbox, error)

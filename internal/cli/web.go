@@ -11,6 +11,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/dial"
 	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
@@ -25,13 +26,13 @@ func (p *parts) web(engine *actors.Engine, ready func() bool) (*server.Service, 
 	finds.Policy, finds.Roots = dial.Policy{Allow: p.cfg.SourceAllowCIDRs, Ports: p.cfg.SourcePorts}, p.roots
 	site, err := server.NewService(server.Options{
 		PublicURL: p.cfg.PublicURL, Key: p.store.Key("server"),
-		Sessions: p.store, Accounts: p.store, Books: books{p.store}, Rules: p.rules, Schedules: p.store, Engine: engine,
+		Sessions: p.store, Accounts: accountBooks{p.store, p}, Books: books{p.store}, Rules: p.rules, Schedules: p.store, Engine: engine,
 		Asker: asker{why.Asker{Store: p.store, Retention: p.cfg.AuditRetention}}, Usage: p.project.BytesToday,
 		Finder: discover.New(p.out, finds), Prober: prober{probe.New(p.out, p.guesses), p.tokens}, Hosts: p.out,
 		Google:     signIn{p.oauth.Visits(p.store.Key("visits"), p.personOf), p.oauth},
 		Sources:    p.clients,
-		Deliveries: p.deliveries(),
-		Ready:      ready, SignUp: account.SignUp{Rule: cmp.Or(p.cfg.Signup, "first"), Emails: p.cfg.SignupEmails},
+		Deliveries: p.deliveries(), Notices: notices{p.office, p}, MailEvents: p.mailEvents(), Billing: p.sells(),
+		Ready: ready, SignUp: account.SignUp{Rule: cmp.Or(p.cfg.Signup, "first"), Emails: p.cfg.SignupEmails},
 		BytesPerDay: int64(p.cfg.BytesPerUserDay), KeyHistory: p.keys.place.History, TrustedProxies: p.cfg.TrustedProxies, OriginSecret: p.cfg.OriginSecret,
 		PrivacyURL: p.cfg.PrivacyURL, TermsURL: p.cfg.TermsURL, Log: p.log, Waiting: p.waiting,
 	})
@@ -77,6 +78,18 @@ func (p prober) Test(ctx context.Context, user id.User, box account.Mailbox, tol
 		box.Consent.Access = token
 	}
 	return p.Prober.Test(ctx, user, box, told)
+}
+
+// Newest implements server.Prober, with the token as Test.
+func (p prober) Newest(ctx context.Context, user id.User, box account.Mailbox, n int) ([]mail.Headed, error) {
+	if box.Consent.Provider != "" && box.ID != (id.Mailbox{}) {
+		token, err := p.tokens.Token(ctx, user, box.ID, box.Consent, vault.Secret{})
+		if err != nil {
+			return nil, err
+		}
+		box.Consent.Access = token
+	}
+	return p.Prober.Newest(ctx, user, box, n)
 }
 
 // books is the log, with its figures under the names that pages have for them.

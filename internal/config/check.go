@@ -31,6 +31,7 @@ var checks = map[string]func(string) *wrong{
 	"address":       checkAddress,
 	"bare":          checkBare,
 	"node":          checkNode,
+	"path":          checkPath,
 	"signup":        oneOf("first", "list", "open"),
 	"engine":        oneOf("compiler", "interpreter"),
 	"level":         oneOf("debug", "info", "warn", "error"),
@@ -179,6 +180,15 @@ func checkAddress(s string) *wrong {
 func checkBare(s string) *wrong {
 	if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
 		return &wrong{"is not an e-mail address", "write name@example.com"}
+	}
+	return nil
+}
+
+// checkPath takes a secret that is part of an address.
+func checkPath(s string) *wrong {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	if len(s) < 16 || len(s) > 128 || strings.Trim(s, allowed) != "" {
+		return &wrong{"is not fit for an address", "write 16 to 128 letters, digits, dashes and underscores"}
 	}
 	return nil
 }

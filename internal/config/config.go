@@ -68,8 +68,9 @@ type Config struct {
 	MailjetKey          vault.Secret `env:"MAILJET_KEY" secret:"yes" doc:"Notifications through Mailjet."`
 	MailjetSecret       vault.Secret `env:"MAILJET_SECRET" secret:"yes" doc:"Secret of the Mailjet key."`
 	MailjetAPIURL       string       `env:"MAILJET_API_URL" default:"https://api.mailjet.com" check:"https" doc:"Base address of the Mailjet API."`
-	SMTPURL             vault.Secret `env:"SMTP_URL" secret:"yes" check:"smtp" doc:"Notifications through an SMTP server of the operator: smtps://user:password@host:465 or smtp://…"`
-	NotifyFrom          string       `env:"NOTIFY_FROM" check:"address" doc:"Sender address of notifications."`
+	MailjetEventSecret  vault.Secret `env:"MAILJET_WEBHOOK_SECRET" secret:"yes" check:"path" doc:"Last part of the address that Mailjet posts events to, /webhooks/mailjet/…: 16 characters or more that nobody guesses. Without it bounces are not heard of."`
+	SMTPURL             vault.Secret `env:"SMTP_URL" secret:"yes" check:"smtp" doc:"Notifications through an SMTP server of the operator, where Mailjet is not set: smtps://user:password@host:465 or smtp://… (STARTTLS)"`
+	NotifyFrom          string       `env:"NOTIFY_FROM" check:"address" shown:"smtp-sync@ and the host of SMTPSYNC_PUBLIC_URL" doc:"Sender address of notifications; Mailjet must know it."`
 	NotifyWebhookURL    vault.Secret `env:"NOTIFY_WEBHOOK_URL" secret:"yes" check:"web" doc:"Signed notifications to a URL of the operator."`
 	NotifyWebhookSecret vault.Secret `env:"NOTIFY_WEBHOOK_SECRET" secret:"yes" doc:"Signs the notifications to the webhook."`
 

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"maps"
 	"net"
+	"slices"
 	"strings"
 )
 
@@ -16,8 +18,12 @@ func (c *Config) together() (faults Faults) {
 		add(set && !otherSet, other, "is missing, while "+Prefix+key+" is set", "set both or neither")
 	}
 	needs("STRIPE_SECRET_KEY", !c.StripeSecretKey.Empty(), "STRIPE_WEBHOOK_SECRET", len(c.StripeWebhookSecret) > 0)
+	for _, name := range slices.Sorted(maps.Keys(c.StripePrices)) {
+		add(name != "plus" && name != "pro", "STRIPE_PRICES", quote(name)+" is no plan", "write plus=price_…,pro=price_…")
+	}
 	needs("MAILJET_KEY", !c.MailjetKey.Empty(), "MAILJET_SECRET", !c.MailjetSecret.Empty())
 	needs("MAILJET_SECRET", !c.MailjetSecret.Empty(), "MAILJET_KEY", !c.MailjetKey.Empty())
+	needs("MAILJET_WEBHOOK_SECRET", !c.MailjetEventSecret.Empty(), "MAILJET_KEY", !c.MailjetKey.Empty())
 	needs("NOTIFY_WEBHOOK_URL", !c.NotifyWebhookURL.Empty(), "NOTIFY_WEBHOOK_SECRET", !c.NotifyWebhookSecret.Empty())
 	needs("GOOGLE_CLIENT_ID", c.GoogleClientID != "", "GOOGLE_CLIENT_SECRET", !c.GoogleClientSecret.Empty())
 	needs("GOOGLE_CLIENT_SECRET", !c.GoogleClientSecret.Empty(), "GOOGLE_CLIENT_ID", c.GoogleClientID != "")
@@ -49,6 +55,9 @@ func (c *Config) Require(command string) error {
 	var faults Faults
 	missing := func(key string) {
 		faults = append(faults, Fault{Prefix + key, "is missing and " + command + " needs it", "set it to that of your OAuth client, see README"})
+	}
+	if command == "migrate" && c.Postgres() && c.DatabaseAdminURL.Empty() {
+		faults = append(faults, Fault{Prefix + "DATABASE_ADMIN_URL", "is missing and migrate needs it", "name the role that owns the tables, which is not that of " + Prefix + "DATABASE_URL"})
 	}
 	switch command {
 	case "serve", "sync", "login":

@@ -22,12 +22,23 @@ type (
 	rewrapArgs struct {
 		To string `json:"to"` // a master key's id
 	}
+	noticesArgs struct{}
+	cancelArgs  struct {
+		Receipt string `json:"receipt"`
+		What    string `json:"what"`
+	}
+	billingArgs struct {
+		All bool `json:"all"` // look at everybody, for what got lost
+	}
 )
 
-func (revokeArgs) Kind() string { return "google_revoke" }
-func (signalArgs) Kind() string { return "risc_signal" }
-func (sweepArgs) Kind() string  { return "sweep" }
-func (rewrapArgs) Kind() string { return "rewrap" }
+func (revokeArgs) Kind() string  { return "google_revoke" }
+func (signalArgs) Kind() string  { return "risc_signal" }
+func (sweepArgs) Kind() string   { return "sweep" }
+func (noticesArgs) Kind() string { return "notices" }
+func (cancelArgs) Kind() string  { return "stripe_cancel" }
+func (billingArgs) Kind() string { return "billing" }
+func (rewrapArgs) Kind() string  { return "rewrap" }
 
 // once: two jobs of the same row are one, until it has ended.
 var once = river.InsertOpts{
@@ -37,10 +48,13 @@ var once = river.InsertOpts{
 	}},
 }
 
-func (revokeArgs) InsertOpts() river.InsertOpts { return once }
-func (signalArgs) InsertOpts() river.InsertOpts { return once }
-func (sweepArgs) InsertOpts() river.InsertOpts  { return once }
-func (rewrapArgs) InsertOpts() river.InsertOpts { return once }
+func (revokeArgs) InsertOpts() river.InsertOpts  { return once }
+func (signalArgs) InsertOpts() river.InsertOpts  { return once }
+func (sweepArgs) InsertOpts() river.InsertOpts   { return once }
+func (noticesArgs) InsertOpts() river.InsertOpts { return once }
+func (cancelArgs) InsertOpts() river.InsertOpts  { return once }
+func (billingArgs) InsertOpts() river.InsertOpts { return once }
+func (rewrapArgs) InsertOpts() river.InsertOpts  { return once }
 
 // worker runs one kind of job.
 type worker[T river.JobArgs] struct {

@@ -39,7 +39,17 @@ type Store interface {
 	Swept(ctx context.Context, users []id.User) error
 	CountUsers(ctx context.Context) (int64, error)
 
-	// Due tells that there are new errands or signals.
+	// Watch has a user looked at soon for what there is to tell him; AnyWatched
+	// reports whether somebody is to be looked at now.
+	Watch(ctx context.Context, user id.User) error
+	AnyWatched(ctx context.Context) (bool, error)
+
+	// AnyCustomerDue reports whether the one who bills is to be asked about
+	// somebody; AllCustomersDue has it asked about everybody.
+	AnyCustomerDue(ctx context.Context) (bool, error)
+	AllCustomersDue(ctx context.Context) error
+
+	// Due tells that there are new errands or signals, or somebody to be looked at.
 	Due() <-chan struct{}
 }
 
@@ -56,6 +66,14 @@ type Keys interface {
 type Google interface {
 	Revoke(ctx context.Context, refresh vault.Secret) error
 	Check(ctx context.Context, refresh vault.Secret) error
+}
+
+// Billing is the one who bills (billing.Desk). What it does may be done again.
+type Billing interface {
+	// Run asks about every customer that is due.
+	Run(ctx context.Context) error
+	// Cancel ends what a customer has subscribed to, and has him forgotten.
+	Cancel(ctx context.Context, customer vault.Secret) error
 }
 
 // Users ends what works for a user and destroys, in this order. Both may be

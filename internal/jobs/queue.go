@@ -12,9 +12,12 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/smtp-sync/smtp-sync/internal/account"
 )
 
-// Options of a Queue; all are required.
+// Options of a Queue; all but Notices and Billing are required.
 type Options struct {
 	DB     *sql.DB // SQLite, of this process alone
 	Store  Store
@@ -23,6 +26,10 @@ type Options struct {
 	Users  Users
 	Log    *slog.Logger
 	Keep   time.Duration // how long audit lines are kept
+	// Notices tells those whose time has come what there is to tell; nil: nobody
+	// is told anything.
+	Notices func(ctx context.Context) error
+	Billing Billing // nil: nobody bills
 }
 
 // Queue runs jobs.
@@ -30,6 +37,8 @@ type Queue struct {
 	store  Store
 	keys   Keys
 	log    *slog.Logger
+	tells  bool
+	bills  bool
 	client *river.Client[*sql.Tx]
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -38,6 +47,7 @@ type Queue struct {
 const (
 	look  = time.Second // how often the queue is looked at
 	tidy  = time.Hour   // how often is swept, and the rows are looked through
+	tell  = time.Minute // how often is looked for whose time has come
 	limit = 30 * time.Second
 	order = 5 * time.Second // how often is asked whether a rotation was ordered
 )
@@ -58,8 +68,8 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
-	q := &Queue{store: o.Store, keys: o.Keys, log: o.Log}
-	w := &work{store: o.Store, keys: o.Keys, google: o.Google, users: o.Users, log: o.Log, keep: o.Keep}
+	q := &Queue{store: o.Store, keys: o.Keys, log: o.Log, tells: o.Notices != nil, bills: o.Billing != nil}
+	w := &work{store: o.Store, keys: o.Keys, google: o.Google, users: o.Users, log: o.Log, keep: o.Keep, notices: o.Notices, billing: o.Billing}
 	q.client, err = river.NewClient(driver, &river.Config{
 		Logger:  quiet,
 		Workers: q.workers(w),
@@ -67,11 +77,12 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 		// One process: it need not listen for the jobs of others.
 		PollOnly: true, FetchPollInterval: look,
 		CompletedJobRetentionPeriod: tidy,
-		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(tidy),
-			func() (river.JobArgs, *river.InsertOpts) { return sweepArgs{}, nil }, &river.PeriodicJobOpts{RunOnStart: true})},
+		PeriodicJobs:                q.periodic(),
 	})
 	if err == nil {
-		err = q.derive(ctx)
+		if err = q.derive(ctx); errors.Is(err, errBusy) { // nothing runs yet
+			err = nil
+		}
 	}
 	// Jobs end by Stop, which waits for them.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -88,6 +99,22 @@ func Start(ctx context.Context, o Options) (*Queue, error) {
 	return q, nil
 }
 
+// periodic are the jobs that come by the clock.
+func (q *Queue) periodic() []*river.PeriodicJob {
+	at := func(every time.Duration, args river.JobArgs) *river.PeriodicJob {
+		return river.NewPeriodicJob(river.PeriodicInterval(every),
+			func() (river.JobArgs, *river.InsertOpts) { return args, nil }, &river.PeriodicJobOpts{RunOnStart: true})
+	}
+	all := []*river.PeriodicJob{at(tidy, sweepArgs{})}
+	if q.tells {
+		all = append(all, at(tell, noticesArgs{}))
+	}
+	if q.bills {
+		all = append(all, at(tell, billingArgs{}), at(day, billingArgs{All: true}))
+	}
+	return all
+}
+
 func (q *Queue) workers(w *work) *river.Workers {
 	failed := func(err error) { q.log.Warn("a job is tried again", "err", err) }
 	all := river.NewWorkers()
@@ -96,7 +123,19 @@ func (q *Queue) workers(w *work) *river.Workers {
 	river.AddWorker(all, worker[signalArgs]{limit: limit, longest: 10 * time.Minute, failed: failed,
 		do: func(ctx context.Context, a signalArgs) error { return w.react(ctx, a.Signal) }})
 	river.AddWorker(all, worker[sweepArgs]{limit: tidy, longest: tidy, failed: failed,
-		do: func(ctx context.Context, _ sweepArgs) error { return errors.Join(q.derive(ctx), w.sweep(ctx)) }})
+		do: func(ctx context.Context, _ sweepArgs) error {
+			err := q.derive(ctx)
+			if errors.Is(err, errBusy) {
+				err = nil // a minute later there is another
+			}
+			return errors.Join(err, w.sweep(ctx))
+		}})
+	river.AddWorker(all, worker[noticesArgs]{limit: tidy, longest: tell, failed: failed,
+		do: func(ctx context.Context, _ noticesArgs) error { return w.tell(ctx) }})
+	river.AddWorker(all, worker[billingArgs]{limit: tidy, longest: 10 * time.Minute, failed: failed,
+		do: func(ctx context.Context, a billingArgs) error { return w.bill(ctx, a.All) }})
+	river.AddWorker(all, worker[cancelArgs]{limit: limit, longest: time.Hour, failed: failed,
+		do: func(ctx context.Context, a cancelArgs) error { return w.cancel(ctx, a.Receipt, a.What) }})
 	river.AddWorker(all, worker[rewrapArgs]{limit: day, longest: time.Minute, failed: failed,
 		do: func(ctx context.Context, a rewrapArgs) error { return w.rewrap(ctx, a.To) }})
 	return all
@@ -119,11 +158,36 @@ func (q *Queue) derive(ctx context.Context) error {
 		}
 	}
 	for _, e := range errands {
-		if _, err := q.client.Insert(ctx, revokeArgs{e.Receipt, e.What}, nil); err != nil {
+		var job river.JobArgs = revokeArgs{e.Receipt, e.What}
+		if e.What == account.StripeCancel {
+			job = cancelArgs{e.Receipt, e.What}
+		}
+		if _, err := q.client.Insert(ctx, job, nil); err != nil {
 			return err
 		}
 	}
-	return nil
+	return errors.Join(q.deriveIf(ctx, q.tells, q.store.AnyWatched, noticesArgs{}),
+		q.deriveIf(ctx, q.bills, q.store.AnyCustomerDue, billingArgs{}))
+}
+
+// errBusy: there is something to do, and the job that does it runs already, but
+// may have looked before it came.
+var errBusy = errors.New("a job that may have looked too early runs")
+
+// deriveIf makes a job if there is something for it to do.
+func (q *Queue) deriveIf(ctx context.Context, on bool, due func(context.Context) (bool, error), job river.JobArgs) error {
+	if !on {
+		return nil
+	}
+	is, err := due(ctx)
+	if err != nil || !is {
+		return err
+	}
+	made, err := q.client.Insert(ctx, job, nil)
+	if err == nil && made.UniqueSkippedAsDuplicate && made.Job.State == rivertype.JobStateRunning {
+		err = errBusy
+	}
+	return err
 }
 
 // listen makes jobs of new rows as they come. What it fails to make comes with
@@ -142,7 +206,9 @@ func (q *Queue) listen(ctx context.Context) {
 		}
 		again = 0
 		if err := q.derive(ctx); err != nil && ctx.Err() == nil {
-			q.log.Error("no jobs could be made", "err", err)
+			if !errors.Is(err, errBusy) {
+				q.log.Error("no jobs could be made", "err", err)
+			}
 			again = look
 		}
 	}

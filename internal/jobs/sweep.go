@@ -64,4 +64,12 @@ func (w *work) sweepUser(ctx context.Context, user id.User) {
 	if err := gone(w.store.Sweep(ctx, user, time.Now().Add(-w.keep))); err != nil && ctx.Err() == nil {
 		w.log.Error("what has expired is not forgotten", "user", user, "err", err)
 	}
+	if w.notices == nil {
+		return
+	}
+	// Once in a while everybody is looked at: what was refused is for the digest,
+	// and nothing happens to who is inactive.
+	if err := gone(w.store.Watch(ctx, user)); err != nil && ctx.Err() == nil {
+		w.log.Error("a user is not looked at for notices", "user", user, "err", err)
+	}
 }

@@ -25,6 +25,56 @@ type work struct {
 	users  Users
 	log    *slog.Logger
 	keep   time.Duration // audit lines
+
+	notices func(context.Context) error // nil: nobody is told anything
+	billing Billing                     // nil: nobody bills
+}
+
+// bill asks the one who bills about customers that are due.
+func (w *work) bill(ctx context.Context, all bool) error {
+	if w.billing == nil {
+		return nil
+	}
+	if all {
+		if err := w.store.AllCustomersDue(ctx); err != nil {
+			return err
+		}
+	}
+	return w.billing.Run(ctx)
+}
+
+// errNoBilling keeps an errand until billing is on again: somebody would go on
+// paying.
+var errNoBilling = errors.New("a subscription of a deleted account is still to be cancelled, and billing is off: set SMTPSYNC_STRIPE_SECRET_KEY, or cancel it at Stripe")
+
+// cancel ends what a user who is wiped had subscribed to. It is never given up.
+func (w *work) cancel(ctx context.Context, receipt, what string) error {
+	errands, err := w.store.Errands(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range errands {
+		if e.Receipt != receipt || e.What != what {
+			continue
+		}
+		if w.billing == nil {
+			return errNoBilling
+		}
+		if err := w.billing.Cancel(ctx, e.Secret); err != nil {
+			return err
+		}
+		w.log.Info("Stripe was told to cancel a subscription")
+		return gone(w.store.ErrandDone(ctx, receipt, what))
+	}
+	return nil // done
+}
+
+// tell tells users what there is to tell, those whose time has come.
+func (w *work) tell(ctx context.Context) error {
+	if w.notices == nil {
+		return nil // a job of before, when somebody was told
+	}
+	return w.notices(ctx)
 }
 
 // revoke tells Google to end a grant.

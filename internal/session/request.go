@@ -31,6 +31,7 @@ type Kind string
 
 // The kinds.
 const (
-	OAuthState Kind = "oauth_state" // of a consent page: its callback works once
-	RISCEvent  Kind = "risc_jti"    // of a security event token (RFC 8417 2.2)
+	OAuthState  Kind = "oauth_state"  // of a consent page: its callback works once
+	RISCEvent   Kind = "risc_jti"     // of a security event token (RFC 8417 2.2)
+	StripeEvent Kind = "stripe_event" // of a delivery to the webhook
 )

@@ -25,7 +25,7 @@ const (
 func priceOfLoad(pages uint32) int {
 	switch {
 	case pages <= 1:
-		return 4
+		return 5
 	case pages <= 4: // 256 KiB
 		return 10
 	case pages <= 8:

@@ -14,6 +14,7 @@ type Me struct {
 	CreatedAt time.Time `json:"created_at"`
 	Grant     Grant     `json:"grant"`
 	Plan      string    `json:"plan"`
+	NoMail    string    `json:"notices_blocked,omitempty" enum:"bounce,spam,blocked" doc:"Why we send no mail to this address any more. Saving the notice settings begins anew."`
 	Settings
 }
 

@@ -37,6 +37,8 @@ type World struct {
 	Google   Google
 	Sources  *oauth.Clients // of mailboxes; none at first
 	Rules    rules.Memory
+	Billing  Billing
+	Notices  Notices
 
 	// Found, Tried and Clues are what discovery, the connection test and why
 	// answer with; Failed is the error of the first two.
@@ -72,6 +74,7 @@ func (w *World) Options() server.Options {
 		PublicURL: "https://mail.example.org", Key: vault.NewSecret(bytes.Repeat([]byte("k"), 32)),
 		Sessions: &w.Sessions, Accounts: &w.Accounts, Books: &w.Books, Rules: rulebook.New(&w.Rules, host(), true), Asker: w, Usage: w.usage, Schedules: &w.Engine, Engine: &w.Engine,
 		Finder: w, Prober: w, Google: &w.Google, Sources: w.Sources, Deliveries: deliver, Hosts: hosts{},
+		Billing: &w.Billing, Notices: &w.Notices, MailEvents: w.Notices.Take,
 		Ready: func() bool { return w.Ready }, SignUp: account.SignUp{Rule: "open"}, BytesPerDay: 500_000_000,
 		Log: telemetry.New(&w.log, telemetry.Options{Level: "debug", Format: "json"}), Heartbeat: 15 * time.Second,
 	}

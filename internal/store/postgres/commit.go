@@ -169,7 +169,7 @@ func (h *share) claims(b *pgx.Batch, ws []*write) {
 		p.Sizes, p.Offsets = append(p.Sizes, w.claim.Size), append(p.Offsets, w.claim.Checkpoint.Offset)
 		p.Sums, p.Ats = append(p.Sums, w.claim.Checkpoint.Sum[:]), append(p.Ats, nanos(w.claim.At))
 	}
-	b.Queue(userdb.Claim, p.Mailboxes, p.Pairs, p.Unseens, p.Sessions, p.Abouts, p.Sizes, p.Offsets, p.Sums, p.Ats, h.epoch).Query(found(ws))
+	b.Queue(userdb.Claim, h.epoch, p.Mailboxes, p.Pairs, p.Unseens, p.Sessions, p.Abouts, p.Sizes, p.Offsets, p.Sums, p.Ats).QueryRow(found(ws))
 }
 
 func (h *share) outcomes(b *pgx.Batch, k kind, ws []*write) {
@@ -183,32 +183,21 @@ func (h *share) outcomes(b *pgx.Batch, k kind, ws []*write) {
 		p.Domains, p.Reasons = append(p.Domains, w.domain), append(p.Reasons, w.reason)
 	}
 	if k == settling {
-		b.Queue(userdb.Settle, p.Mailboxes, p.Pairs, p.States, p.Failed, p.Lines, p.Sizes, p.Domains, p.Reasons, h.epoch).Query(found(ws))
+		b.Queue(userdb.Settle, h.epoch, p.Mailboxes, p.Pairs, p.States, p.Failed, p.Lines, p.Sizes, p.Domains, p.Reasons).QueryRow(found(ws))
 		return
 	}
-	b.Queue(userdb.Record, p.Mailboxes, p.Pairs, p.Unseens, p.States, p.Failed, p.Lines, p.Sizes, p.Domains, p.Reasons, h.epoch).Query(found(ws))
+	b.Queue(userdb.Record, h.epoch, p.Mailboxes, p.Pairs, p.Unseens, p.States, p.Failed, p.Lines, p.Sizes, p.Domains, p.Reasons).QueryRow(found(ws))
 }
 
-// found marks the writes that a statement says it has done.
-func found(ws []*write) func(pgx.Rows) error {
-	return func(rows pgx.Rows) error {
-		type place struct {
-			box  int32
-			pair [32]byte
+// found marks the writes that a statement says it has done, by their places.
+func found(ws []*write) func(pgx.Row) error {
+	return func(row pgx.Row) error {
+		var places []int32
+		err := row.Scan(&places)
+		for _, n := range places {
+			ws[n-1].done = true
 		}
-		at := make(map[place]*write, len(ws))
-		for _, w := range ws {
-			at[place{w.ledger.n, w.pair}] = w
-		}
-		for rows.Next() {
-			var box int32
-			var pair []byte
-			if err := rows.Scan(&box, &pair); err != nil {
-				return err
-			}
-			at[place{box, [32]byte(pair)}].done = true
-		}
-		return rows.Err()
+		return err
 	}
 }
 

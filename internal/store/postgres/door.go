@@ -36,6 +36,15 @@ func (s *Store) inSystem(ctx context.Context, f func(context.Context, *systemdb.
 	return s.transaction(ctx, s.opening(id.User{}), func(ctx context.Context, p *pipe) error { return f(ctx, systemdb.New(p)) })
 }
 
+// inBoth is a transaction through both doors: what is a user's and what belongs to
+// nobody change together. account.ErrNone if a row would refer to one that is
+// gone: the user, or a mailbox.
+func (s *Store) inBoth(ctx context.Context, user id.User, f func(context.Context, *userdb.Queries, *systemdb.Queries) error) error {
+	return noReferent(s.transaction(ctx, s.opening(user), func(ctx context.Context, p *pipe) error {
+		return f(ctx, userdb.New(p), systemdb.New(p))
+	}))
+}
+
 // system is inSystem for a single statement.
 func (s *Store) system(ctx context.Context, f func(context.Context, *systemdb.Queries) error) error {
 	return s.connected(ctx, func(ctx context.Context, c *pgxpool.Conn) error {

@@ -87,10 +87,26 @@ func none(err error) error {
 	return err
 }
 
+// unlessNone passes over the absence of a row.
+func unlessNone(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	return err
+}
+
 // noneOf does so for a statement that has changed n rows.
 func noneOf(n int64, err error) error {
 	if err == nil && n == 0 {
 		err = account.ErrNone
+	}
+	return err
+}
+
+// noReferent does so where a row would refer to one that is gone.
+func noReferent(err error) error {
+	if sqlState(err) == foreignKey {
+		return account.ErrNone
 	}
 	return err
 }

@@ -79,7 +79,11 @@ func octets(k ledger.Key) (p [32]byte) {
 func (l *Ledger) sessionPlace(pair [32]byte) vault.Place { return l.place("session", pair) }
 
 func (l *Ledger) place(column string, pair [32]byte) vault.Place {
-	return vault.Place{Table: "claims", Column: column, Row: string(l.box[:]) + string(pair[:]), User: l.owner.user}
+	return claimPlace(l.owner.user, l.box, column, pair[:])
+}
+
+func claimPlace(user id.User, box id.Mailbox, column string, pair []byte) vault.Place {
+	return vault.Place{Table: "claims", Column: column, Row: string(box[:]) + string(pair), User: user}
 }
 
 // keys opens what seals the mailbox's claims and words.

@@ -35,6 +35,10 @@ type Store struct {
 	index      *vault.SystemKeys
 	people     people
 	flusher    flusher
+	marking    marking
+	months     months
+	due        chan struct{}
+	step       func(string) error // a test's: see at
 
 	observe func(time.Duration, int)
 	written func(id.User, audit.Entry)
@@ -45,7 +49,7 @@ type Store struct {
 // refuses a role that could see more than a user's door shows, and a database of
 // another release.
 func Open(ctx context.Context, at vault.Secret, keys func(*Shelf) *vault.Store, o Options) (_ *Store, err error) {
-	s := &Store{limit: o.Limit, openingSQL: openingSQL, observe: o.Observe, written: o.Written}
+	s := &Store{limit: o.Limit, openingSQL: openingSQL, observe: o.Observe, written: o.Written, due: make(chan struct{}, 1)}
 	if s.limit == 0 {
 		s.limit = 10 * time.Second
 	}

@@ -15,10 +15,9 @@ func errandPlace(receipt, what string) vault.Place {
 	return vault.Place{Table: "errands", Column: "secret", Row: receipt + " " + what}
 }
 
-// leaveErrand notes that Google is to be told, durably, unless it was noted
+// leaveErrand notes what others are to be told, durably, unless it was noted
 // before.
-func (s *Store) leaveErrand(ctx context.Context, w *wipe, token vault.Secret) error {
-	const what = account.GoogleRevoke
+func (s *Store) leaveErrand(ctx context.Context, w *wipe, what string, secret vault.Secret) error {
 	known := false
 	err := s.system.read(ctx, func(ctx context.Context) error {
 		n, err := s.q.CountErrand(ctx, systemdb.CountErrandParams{Receipt: w.ID, What: what})
@@ -32,11 +31,14 @@ func (s *Store) leaveErrand(ctx context.Context, w *wipe, token vault.Secret) er
 	if err != nil {
 		return err
 	}
-	sealed := key.Seal(errandPlace(w.ID, what), token)
+	sealed := key.Seal(errandPlace(w.ID, what), secret)
 	err = s.system.write(ctx, func() error {
 		subject, err := s.q.SubjectOfAnyUser(context.Background(), w.user[:])
 		if err != nil {
 			return none(err)
+		}
+		if what != account.GoogleRevoke {
+			subject = []byte{} // nothing that he does later makes it moot
 		}
 		return s.q.InsertErrand(context.Background(), systemdb.InsertErrandParams{
 			Receipt: w.ID, What: what, Since: nanos(w.At), Subject: subject, Secret: sealed,

@@ -19,7 +19,7 @@ import (
 func (s *Store) Export(ctx context.Context, user id.User) (e account.Export, err error) {
 	e = account.Export{At: time.Now().UTC(), LeftOut: account.LeftOut(), User: user.String()}
 	for _, part := range []func(context.Context, id.User, *account.Export) error{
-		s.exportPerson, s.exportBoxes, s.exportLogins, s.exportRest, s.exportRules,
+		s.exportPerson, s.exportBoxes, s.exportLogins, s.exportRest, s.exportRules, s.exportTold, s.exportBilling,
 	} {
 		if err := part(ctx, user, &e); err != nil {
 			return account.Export{}, err
@@ -79,7 +79,7 @@ func heldState(st schedule.State) map[string]any {
 		"phase": st.Phase.String(), "until": st.Until, "reason": st.Reason, "failures": st.Failures, "failing_since": st.First,
 		"interval": st.Interval.String(), "server_asks_for": st.Floor.String(), "last_sync_at": st.LastSync,
 		"listing_digest": hex.EncodeToString(st.Digest[:]), "backlog": st.Backlog,
-		"source_undone": st.Undone, "source_asked_at": st.Asked,
+		"source_undone": st.Undone, "source_asked_at": st.Asked, "change_accepted": st.Accepted,
 	}
 }
 
@@ -151,6 +151,38 @@ func (s *Store) exportRules(ctx context.Context, user id.User, e *account.Export
 	for _, m := range modules {
 		e.Modules = append(e.Modules, account.HeldModule{Digest: m.Digest.String(), Size: m.Size, Manifest: m.Manifest, Added: m.Added})
 	}
+	return err
+}
+
+func (s *Store) exportTold(ctx context.Context, user id.User, e *account.Export) error {
+	return s.inUser(ctx, user, func(u *userDB) error {
+		return u.read(ctx, func(context.Context) error {
+			t, err := u.told()
+			if err != nil {
+				return err
+			}
+			e.Told.State = []byte(t.state)
+			for _, box := range sorted(t.incidents) {
+				e.Told.Incidents = append(e.Told.Incidents, account.HeldAbout{Mailbox: box.String(), State: []byte(t.incidents[box])})
+			}
+			for _, n := range sorted(t.notices) {
+				held := account.HeldNotice{ID: n.String(), State: []byte(t.notices[n].state)}
+				for _, box := range t.notices[n].order {
+					held.Boxes = append(held.Boxes, account.HeldAbout{Mailbox: box.String(), State: []byte(t.notices[n].boxes[box])})
+				}
+				e.Told.Waiting = append(e.Told.Waiting, held)
+			}
+			return nil
+		})
+	})
+}
+
+func (s *Store) exportBilling(ctx context.Context, user id.User, e *account.Export) error {
+	b, err := s.Billing(ctx, user)
+	if errors.Is(err, account.ErrNone) {
+		return nil
+	}
+	e.Billing = &b
 	return err
 }
 

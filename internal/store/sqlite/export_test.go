@@ -75,7 +75,7 @@ func TestExportHasAllThatIsHeldAndNothingThatOpensAnything(t *testing.T) {
 	ok(t, err)
 
 	got := exported(t, s, u)
-	want := []string{"MARK-email", "MARK-subject", "MARK-username", "MARK-provider", "mark-host", "MARK-label", "MARK-client", "MARK-name", "MARK-locale", "MARK-resource", "MARK-rule", "MARK-config", "MARK-manifest",
+	want := []string{"MARK-email", "MARK-subject", "MARK-username", "MARK-provider", "mark-host", "MARK-label", "MARK-client", "MARK-name", "MARK-locale", "MARK-resource", "MARK-rule", "MARK-config", "MARK-manifest", "MARK-code", "MARK-about", "MARK-customer", "MARK-sub",
 		"mark.domain.example", `"has_password":true`, `"bytes":4711`, `"imported":1`, `"active"`, "passwords"}
 	for _, w := range want {
 		if !strings.Contains(got, w) {
@@ -98,10 +98,10 @@ func TestExportHasAllThatIsHeldAndNothingThatOpensAnything(t *testing.T) {
 // unshown are the columns of which an export tells nothing, by the reason.
 var unshown = map[string]string{
 	"a keyed hash under which something is looked up": "users.subject sessions.hash tokens.hash grant_marks.mark signals.subject signals.mark " +
-		"requests.key requests.request errands.subject used_once.hash wheel.lane",
+		"customers.hash requests.key requests.request errands.subject used_once.hash wheel.lane",
 	"sealed, and given to nobody":                             "grants.refresh_token",
-	"leads to a row that is in the export":                    "users.id grant_marks.user_id wheel.user_id wheel.mailbox_id audit.pair",
-	"there is one row, and this makes sure of it":             "fence.one grants.one person.one profile.one",
+	"leads to a row that is in the export":                    "users.id grant_marks.user_id watch.user_id customers.user_id wheel.user_id wheel.mailbox_id audit.pair",
+	"there is one row, and this makes sure of it":             "fence.one told.one billing.one grants.one person.one profile.one",
 	"the order in which the export has them":                  "rules.position",
 	"downloaded by itself, as the export says":                "modules.wasm",
 	"whoever knows it could upload":                           "claims.session",
@@ -109,6 +109,7 @@ var unshown = map[string]string{
 	"made of what is in the export: the port":                 "mailboxes.service",
 	"the kind of the reason, which is in the export":          "schedule.class",
 	"a copy of a mailbox's state, for a start":                "wheel.phase wheel.until wheel.every wheel.dirty",
+	"when is looked for what there is to tell, or to fetch":   "watch.at customers.due",
 	"about no person":                                         "fence.epoch quota_day.day quota_day.units used_once.until users.swept users.signed_up",
 	"news from Google, until it is acted upon a second later": "signals.id signals.kind signals.reason signals.at",
 	"somebody is being wiped, and can ask no more":            "users.receipt wipes.receipt wipes.of wipes.user_id wipes.mailbox_id wipes.counts",
@@ -125,7 +126,7 @@ var sealed = map[string]struct {
 	"mailboxes.password": {"MARK-password", false},
 	"consents.refresh":   {"MARK-refresh", false}, "consents.access": {"MARK-access", false},
 	"person.email": {"MARK-email", true}, "person.sub": {"MARK-subject", true},
-	"sessions.client": {"MARK-client", true}, "tokens.name": {"MARK-name", true},
+	"billing.customer": {"MARK-customer", true}, "sessions.client": {"MARK-client", true}, "tokens.name": {"MARK-name", true},
 }
 
 // TestEveryColumnIsInTheExport changes one column after the other behind the
@@ -223,12 +224,12 @@ func TestEveryTableIsThoughtOf(t *testing.T) {
 		}
 		return names
 	}
-	want := []string{"errands", "grant_marks", "quota_day", "quota_user_day", "receipts", "sessions", "signals", "tokens", "used_once", "users", "wheel", "wipes"}
+	want := []string{"customers", "errands", "grant_marks", "quota_day", "quota_user_day", "receipts", "sessions", "signals", "tokens", "used_once", "users", "watch", "wheel", "wipes"}
 	if got := tables(s.system); !slices.Equal(got, want) {
 		t.Errorf("tables of the system database = %v, want %v", got, want)
 	}
 	ok(t, s.inUser(t.Context(), newUser(t, s, "somebody"), func(u *userDB) error {
-		want := []string{"audit", "claims", "consents", "entries", "fence", "grants", "mailboxes", "modules", "person", "profile", "requests", "rule_mailboxes", "rules", "schedule", "totals"}
+		want := []string{"audit", "billing", "claims", "consents", "entries", "fence", "grants", "incidents", "mailboxes", "modules", "notice_mailboxes", "notices", "person", "profile", "requests", "rule_mailboxes", "rules", "schedule", "told", "totals"}
 		if got := tables(u.database); !slices.Equal(got, want) {
 			t.Errorf("tables of a user's database = %v, want %v", got, want)
 		}

@@ -139,7 +139,7 @@ func (s *Store) wipeGrant(ctx context.Context, w *wipe) (account.Receipt, error)
 	g, err := s.Grant(ctx, w.user)
 	switch {
 	case err == nil:
-		err = s.leaveErrand(ctx, w, g.RefreshToken)
+		err = s.leaveErrand(ctx, w, account.GoogleRevoke, g.RefreshToken)
 	case errors.Is(err, account.ErrNone):
 		_, err = s.Access(ctx, w.user) // is there such a user?
 	}

@@ -114,15 +114,20 @@ func (s *Store) Save(ctx context.Context, user id.User, box id.Mailbox, st sched
 	if err != nil {
 		return err
 	}
+	watch := notable(is, st)
 	steps := []func(context.Context) error{
 		func(ctx context.Context) error { return s.saveState(ctx, user, box, st) },
-		func(ctx context.Context) error { return s.reschedule(ctx, user, box, next) },
+		func(ctx context.Context) error { return s.reschedule(ctx, user, box, next, watch) },
 	}
 	switch {
 	case next == is:
 		steps = steps[:1]
 	case wakes(next) < wakes(is):
 		steps[0], steps[1] = steps[1], steps[0]
+		if watch { // only then is there something to see
+			watch = false
+			steps = append(steps, func(ctx context.Context) error { return s.Watch(ctx, user) })
+		}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -151,12 +156,18 @@ func wakes(w wheelRow) int64 {
 	return math.MinInt64
 }
 
+// notable reports a change of which the user may have to be told: it fails, or
+// does so no longer.
+func notable(is wheelRow, st schedule.State) bool {
+	return st.Failures > 0 || schedule.Phase(is.Phase) != st.Phase
+}
+
 func (s *Store) saveState(ctx context.Context, user id.User, box id.Mailbox, st schedule.State) error {
 	p := userdb.SaveScheduleParams{
 		Phase: int64(st.Phase), Until: nanos(st.Until), Every: int64(st.Interval),
 		Code: st.Reason.Code, Detail: st.Reason.Detail, Help: st.Reason.Help,
 		Class: int64(st.Class), Failures: int64(st.Failures), FailingSince: nanos(st.First),
-		Undone: int64(st.Undone), Asked: nanos(st.Asked),
+		Undone: int64(st.Undone), Asked: nanos(st.Asked), Accepted: number(st.Accepted),
 		Floor: int64(st.Floor), LastSync: nanos(st.LastSync),
 		BacklogMessages: int64(st.Backlog.Messages), BacklogBytes: st.Backlog.Bytes, BacklogEta: nanos(st.Backlog.ETA),
 		ID: box[:],
@@ -177,7 +188,7 @@ func stateOf(r userdb.Schedule) schedule.State {
 		Phase: schedule.Phase(r.Phase), Until: instant(r.Until), Interval: time.Duration(r.Every),
 		Reason: schedule.Reason{Code: r.Code, Detail: r.Detail, Help: r.Help},
 		Class:  mail.Class(r.Class), Failures: int(r.Failures), First: instant(r.FailingSince),
-		Undone: int(r.Undone), Asked: instant(r.Asked),
+		Undone: int(r.Undone), Asked: instant(r.Asked), Accepted: r.Accepted != 0,
 		Floor: time.Duration(r.Floor), LastSync: instant(r.LastSync),
 		Backlog: schedule.Backlog{Messages: int(r.BacklogMessages), Bytes: r.BacklogBytes, ETA: instant(r.BacklogEta)},
 	}

@@ -57,12 +57,16 @@ func (s *Store) BeginSession(ctx context.Context, user id.User, client string, r
 			if err := noneOf(s.q.InsertSession(ctx, p)); err != nil {
 				return err
 			}
+			if err := s.watch(user); err != nil {
+				return err
+			}
 			return s.q.EndOldestSessions(ctx, systemdb.EndOldestSessionsParams{UserID: user[:], Keep: session.MaxSessions})
 		})
 	})
 	if err != nil {
 		return session.Session{}, vault.Secret{}, noSession(err)
 	}
+	s.stir()
 	return began, cookie, nil
 }
 

@@ -119,12 +119,21 @@ func (s *Store) Registered(ctx context.Context, user id.User, box id.Mailbox) (r
 	return r, nil
 }
 
-func (s *Store) reschedule(ctx context.Context, user id.User, box id.Mailbox, w wheelRow) error {
+// reschedule keeps when a mailbox is due; with watch, that its user may have to
+// be told something.
+func (s *Store) reschedule(ctx context.Context, user id.User, box id.Mailbox, w wheelRow, watch bool) error {
 	p := systemdb.RescheduleParams{Phase: w.Phase, Until: w.Until, Every: w.Every, UserID: user[:], MailboxID: box[:]}
-	return s.system.write(ctx, func() error {
+	err := s.system.write(ctx, func() error {
 		n, err := s.q.Reschedule(context.Background(), p)
+		if err == nil && watch && n > 0 {
+			err = s.watch(user)
+		}
 		return noneOf(n, err)
 	})
+	if err == nil && watch {
+		s.stir()
+	}
+	return err
 }
 
 // chunk is how many rows of the wheel are read while nobody else can use the

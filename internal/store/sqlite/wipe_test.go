@@ -15,6 +15,8 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/ledger"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/notify"
+	"github.com/smtp-sync/smtp-sync/internal/plan"
 	"github.com/smtp-sync/smtp-sync/internal/rules"
 	"github.com/smtp-sync/smtp-sync/internal/session"
 	"github.com/smtp-sync/smtp-sync/internal/store/sqlite/systemdb"
@@ -47,6 +49,12 @@ func fillWithMarkers(t *testing.T, s *Store) (id.User, *Ledger, id.Mailbox) {
 	ok(t, s.AddModule(t.Context(), u, rules.Module{Digest: rules.Sum(wasm), Manifest: []byte(`{"name":"MARK-manifest"}`), Wasm: wasm}))
 	_, err = s.PutRule(t.Context(), u, rules.Rule{Name: "MARK-rule", Plugin: rules.Sum(wasm).String(), Config: []byte(`{"x":"MARK-config"}`), Mailboxes: []id.Mailbox{box.ID}}, 0)
 	ok(t, err)
+	ok(t, s.Notices(t.Context(), u, func(m *notify.Memory) {
+		m.Incidents[box.ID] = notify.Incident{Trouble: notify.Login, Code: "MARK-code"}
+		m.Outbox = []notify.Notice{{ID: id.New[notify.ID](), Kind: notify.Failing, About: "MARK-about", Boxes: []notify.About{{Mailbox: box.ID, Refused: 1}}}}
+	}))
+	ok(t, s.LinkCustomer(t.Context(), u, "MARK-customer"))
+	ok(t, s.SaveSubscription(t.Context(), u, plan.Subscription{ID: "MARK-sub", Plan: plan.Plus, Status: "active"}))
 	return u, l, box.ID
 }
 

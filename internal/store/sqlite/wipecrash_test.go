@@ -57,8 +57,17 @@ func wantFinished(t *testing.T, m moment, want account.Receipt) *Store {
 	}))
 	if want.Of != account.OfMailbox {
 		errands, err := s.Errands(t.Context())
-		if err != nil || len(errands) != 1 || errands[0].Receipt != want.ID || errands[0].Secret.RevealString() != "MARK-token" {
-			t.Errorf("after %s: errands = %d, %v, want that Google is told", m.after, len(errands), err)
+		told := map[string]string{account.GoogleRevoke: "MARK-token"}
+		if want.Of == account.OfAccount {
+			told[account.StripeCancel] = "MARK-customer"
+		}
+		if err != nil || len(errands) != len(told) {
+			t.Errorf("after %s: errands = %d, %v, want %d", m.after, len(errands), err, len(told))
+		}
+		for _, e := range errands {
+			if e.Receipt != want.ID || e.Secret.RevealString() != told[e.What] {
+				t.Errorf("after %s: %s is not told as it should", m.after, e.What)
+			}
 		}
 	}
 	return s

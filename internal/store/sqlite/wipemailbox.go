@@ -24,7 +24,8 @@ func (s *Store) WipeMailbox(ctx context.Context, user id.User, box id.Mailbox) (
 			}
 			c, err := u.q.CountMailboxRows(ctx, n)
 			w.Rows = map[string]int64{"mailboxes": c.Mailboxes, "schedule": c.Schedule, "entries": c.Entries,
-				"totals": c.Totals, "claims": c.Claims, "audit": c.Audit, "rule_mailboxes": c.RuleMailboxes, "consents": c.Consents}
+				"totals": c.Totals, "claims": c.Claims, "audit": c.Audit, "rule_mailboxes": c.RuleMailboxes,
+				"consents": c.Consents, "incidents": c.Incidents, "notice_mailboxes": c.NoticeMailboxes}
 			return err
 		})
 	})
@@ -88,7 +89,8 @@ func (u *userDB) wipeRows(w *wipe) error {
 		wipe  func(context.Context, int64) (int64, error)
 	}{
 		{"claims", u.q.WipeClaims}, {"entries", u.q.WipeEntries}, {"audit", u.q.WipeAudit}, {"schedule", u.q.WipeSchedule},
-		{"totals", u.q.WipeTotals}, {"rule_mailboxes", u.q.WipeRuleMailboxes}, {"consents", u.q.WipeConsents}, {"mailboxes", u.q.WipeMailbox},
+		{"totals", u.q.WipeTotals}, {"rule_mailboxes", u.q.WipeRuleMailboxes},
+		{"consents", u.q.WipeConsents}, {"incidents", u.q.WipeIncidents}, {"notice_mailboxes", u.q.WipeNoticeMailboxes}, {"mailboxes", u.q.WipeMailbox},
 	} {
 		gone, err := step.wipe(context.Background(), n)
 		if err != nil {

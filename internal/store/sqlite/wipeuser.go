@@ -8,6 +8,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
 	"github.com/smtp-sync/smtp-sync/internal/mail"
+	"github.com/smtp-sync/smtp-sync/internal/vault"
 )
 
 // WipeUser destroys everything about a user: the key, which is the point of no
@@ -25,10 +26,15 @@ func (s *Store) WipeUser(ctx context.Context, user id.User) (account.Receipt, er
 
 func (s *Store) wipeUser(ctx context.Context, w *wipe) (account.Receipt, error) {
 	g, err := s.Grant(ctx, w.user)
-	if err == nil {
-		err = s.leaveErrand(ctx, w, g.RefreshToken)
-	} else if f, ok := mail.AsFault(err); !ok || f.Class != mail.Transient {
-		err = nil // there is none, or what cannot be read any more cannot be told
+	if err = unreadable(err); err == nil && !g.RefreshToken.Empty() {
+		err = s.leaveErrand(ctx, w, account.GoogleRevoke, g.RefreshToken)
+	}
+	if err != nil {
+		return account.Receipt{}, err
+	}
+	b, err := s.Billing(ctx, w.user)
+	if err = unreadable(err); err == nil && b.Customer != "" {
+		err = s.leaveErrand(ctx, w, account.StripeCancel, vault.NewSecret(b.Customer))
 	}
 	if err != nil {
 		return account.Receipt{}, err
@@ -52,6 +58,15 @@ func (s *Store) wipeUser(ctx context.Context, w *wipe) (account.Receipt, error) 
 	return s.keepReceipt(ctx, w, func() error { return s.wipeSystemRows(w) })
 }
 
+// unreadable passes over that there is nothing, and that what there is cannot be
+// read any more: it cannot be told.
+func unreadable(err error) error {
+	if f, ok := mail.AsFault(err); ok && f.Class == mail.Transient {
+		return err
+	}
+	return nil
+}
+
 // wipeSystemRows takes a user out of the system database. It is part of a
 // transaction.
 func (s *Store) wipeSystemRows(w *wipe) error {
@@ -64,7 +79,8 @@ func (s *Store) wipeSystemRows(w *wipe) error {
 	}{
 		{"sessions", s.q.DeleteUserSessions}, {"tokens", s.q.DeleteUserTokens},
 		{"grant_marks", s.q.DeleteUserMarks}, {"signals", s.q.DeleteUserSignals},
-		{"quota_user_day", s.q.DeleteUserQuota}, {"wheel", s.q.UnregisterUser}, {"users", s.q.DeleteUser},
+		{"quota_user_day", s.q.DeleteUserQuota}, {"watch", s.q.DeleteUserWatch},
+		{"customers", s.q.DeleteUserCustomers}, {"wheel", s.q.UnregisterUser}, {"users", s.q.DeleteUser},
 	} {
 		gone, err := step.wipe(context.Background(), w.user[:])
 		if err == nil && step.table == "users" && gone == 0 {
@@ -88,6 +104,8 @@ func (s *Store) countRows(ctx context.Context, user id.User) map[string]int64 {
 			rows["claims"], rows["audit"], rows["grants"] = n.Claims, n.Audit, n.Grants
 			rows["person"], rows["profile"], rows["requests"] = n.Person, n.Profile, n.Requests
 			rows["modules"], rows["rules"], rows["rule_mailboxes"], rows["consents"] = n.Modules, n.Rules, n.RuleMailboxes, n.Consents
+			rows["told"], rows["incidents"], rows["notices"], rows["notice_mailboxes"] = n.Told, n.Incidents, n.Notices, n.NoticeMailboxes
+			rows["billing"] = n.Billing
 			return err
 		})
 	})

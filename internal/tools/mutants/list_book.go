@@ -62,7 +62,7 @@ var ofBook = []mutant{
 	},
 	{
 		name: "try-any-mailbox", why: "a rule is tried on mail of somebody else",
-		edits: in("server/tryrule.go", "	if errors.Is(err, account.ErrNone) {\n		return p, nil, api.Invalid(", "	if false {\n		return p, nil, api.Invalid("),
+		edits: in("server/tryrule.go", "	if errors.Is(err, account.ErrNone) {\n		return p, nil, api.Invalid(", "	if errors.Is(err, account.ErrNone) && false {\n		return p, nil, api.Invalid("),
 		pkg:   server, run: "TriedOnTheNewest",
 	},
 	{

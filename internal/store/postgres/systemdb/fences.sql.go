@@ -10,14 +10,17 @@ import (
 	"time"
 )
 
-const DropFence = `-- name: DropFence :exec
+const DropFence = `-- name: DropFence :execrows
 DELETE FROM fences
 WHERE user_id = $1
 `
 
-func (q *Queries) DropFence(ctx context.Context, userID []byte) error {
-	_, err := q.db.Exec(ctx, DropFence, userID)
-	return err
+func (q *Queries) DropFence(ctx context.Context, userID []byte) (int64, error) {
+	result, err := q.db.Exec(ctx, DropFence, userID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const Epoch = `-- name: Epoch :one

@@ -8,3 +8,28 @@ type Fence struct {
 	UserID []byte
 	Epoch  int64
 }
+
+type Receipt struct {
+	ID           string
+	Of           string
+	At           int64
+	Counts       string
+	KeyDestroyed bool
+}
+
+type Signal struct {
+	ID      []byte
+	Kind    string
+	Reason  string
+	At      int64
+	Subject []byte
+	Mark    []byte
+}
+
+type Wipe struct {
+	Receipt   string
+	Of        string
+	UserID    []byte
+	MailboxID []byte
+	Counts    string
+}

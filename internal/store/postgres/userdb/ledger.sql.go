@@ -10,13 +10,7 @@ import (
 )
 
 const AddWords = `-- name: AddWords :exec
-INSERT INTO words (mailbox, hash, seen, word)
-SELECT
-    unnest($1::integer[]), unnest($2::bigint[]), unnest($3::integer[]),
-    unnest($4::bytea[])
-ON CONFLICT (mailbox, hash) DO UPDATE
-SET seen = excluded.seen
-WHERE words.seen < excluded.seen
+SELECT ledger_words($1::integer[], $2::bigint[], $3::integer[], $4::bytea[])
 `
 
 type AddWordsParams struct {
@@ -26,7 +20,6 @@ type AddWordsParams struct {
 	Sealed    [][]byte
 }
 
-// Words of the log that are not there yet, or not of this day.
 func (q *Queries) AddWords(ctx context.Context, arg AddWordsParams) error {
 	_, err := q.db.Exec(ctx, AddWords,
 		arg.Mailboxes,
@@ -37,42 +30,15 @@ func (q *Queries) AddWords(ctx context.Context, arg AddWordsParams) error {
 	return err
 }
 
-const Claim = `-- name: Claim :many
-WITH i AS MATERIALIZED (
-    SELECT
-        unnest($1::integer[]) AS mailbox, unnest($2::bytea[]) AS pair,
-        unnest($3::bytea[]) AS unseen, unnest($4::bytea[]) AS session,
-        unnest($5::bytea[]) AS about, unnest($6::bigint[]) AS size,
-        unnest($7::bigint[]) AS checkpoint_offset, unnest($8::bytea[]) AS checkpoint_sum,
-        unnest($9::bigint[]) AS at
-    WHERE (SELECT f.epoch FROM fences AS f WHERE f.user_id = app_user()) = $10::bigint
-), claimed AS (
-    INSERT INTO claims (mailbox, pair, session, about, size, checkpoint_offset, checkpoint_sum, at, attempts, absent)
-    SELECT
-        i.mailbox, i.pair, i.session, i.about, i.size, i.checkpoint_offset, i.checkpoint_sum, i.at,
-        coalesce((
-            SELECT sum(e.attempts)
-            FROM entries AS e
-            WHERE e.mailbox = i.mailbox AND e.pair IN (i.pair, i.unseen) AND e.state = 6), 0),
-        false
-    FROM i
-    WHERE NOT EXISTS (
-        SELECT 1
-        FROM entries AS e
-        WHERE e.mailbox = i.mailbox AND e.pair = i.pair AND e.state <> 6)
-    ON CONFLICT (mailbox, pair) DO NOTHING
-    RETURNING mailbox, pair
-), gone AS (
-    DELETE FROM entries AS e
-    USING i
-    JOIN claimed AS c ON c.mailbox = i.mailbox AND c.pair = i.pair
-    WHERE e.mailbox = i.mailbox AND e.pair IN (i.pair, i.unseen) AND e.state = 6
-)
-SELECT mailbox, pair
-FROM claimed
+const Claim = `-- name: Claim :one
+
+SELECT ledger_claim($1::bigint, $2::integer[], $3::bytea[], $4::bytea[],
+    $5::bytea[], $6::bytea[], $7::bigint[], $8::bigint[],
+    $9::bytea[], $10::bigint[])::integer[]
 `
 
 type ClaimParams struct {
+	Fenced    int64
 	Mailboxes []int32
 	Pairs     [][]byte
 	Unseens   [][]byte
@@ -82,19 +48,12 @@ type ClaimParams struct {
 	Offsets   []int64
 	Sums      [][]byte
 	Ats       []int64
-	Fenced    int64
 }
 
-type ClaimRow struct {
-	Mailbox int32
-	Pair    []byte
-}
-
-// The compare-and-set of claims: nothing is inserted where the pair is claimed or
-// settled. Failed tries (6) of the pair, and of the same id before its header was
-// seen (unseen), are counted on, and leave entries: a message is there or here.
-func (q *Queries) Claim(ctx context.Context, arg ClaimParams) ([]ClaimRow, error) {
-	rows, err := q.db.Query(ctx, Claim,
+// The writes of many messages are functions (migrations, 0003_ledger).
+func (q *Queries) Claim(ctx context.Context, arg ClaimParams) ([]int32, error) {
+	row := q.db.QueryRow(ctx, Claim,
+		arg.Fenced,
 		arg.Mailboxes,
 		arg.Pairs,
 		arg.Unseens,
@@ -104,24 +63,10 @@ func (q *Queries) Claim(ctx context.Context, arg ClaimParams) ([]ClaimRow, error
 		arg.Offsets,
 		arg.Sums,
 		arg.Ats,
-		arg.Fenced,
 	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ClaimRow
-	for rows.Next() {
-		var i ClaimRow
-		if err := rows.Scan(&i.Mailbox, &i.Pair); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	var column_1 []int32
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const ClaimedSession = `-- name: ClaimedSession :one
@@ -248,17 +193,11 @@ func (q *Queries) HoldFence(ctx context.Context) (int64, error) {
 }
 
 const MailboxNumber = `-- name: MailboxNumber :one
-
 SELECT n
 FROM mailboxes
 WHERE id = $1
 `
 
-// The statements of an import, each for many messages of one user. A batch of
-// them shares one transaction, which began by sharing a lock on the fence; fenced
-// is the epoch under which the writers own the user, and under another nothing is
-// read, so nothing is written.
-// The numbers of a mailbox and the like.
 func (q *Queries) MailboxNumber(ctx context.Context, id []byte) (int32, error) {
 	row := q.db.QueryRow(ctx, MailboxNumber, id)
 	var n int32
@@ -266,58 +205,14 @@ func (q *Queries) MailboxNumber(ctx context.Context, id []byte) (int32, error) {
 	return n, err
 }
 
-const Record = `-- name: Record :many
-WITH i AS MATERIALIZED (
-    SELECT
-        unnest($1::integer[]) AS mailbox, unnest($2::bytea[]) AS pair,
-        unnest($3::bytea[]) AS unseen,
-        unnest($4::smallint[]) AS state, unnest($5::integer[]) AS failed,
-        unnest($6::uuid[]) AS line, unnest($7::bigint[]) AS size,
-        unnest($8::bigint[]) AS domain, unnest($9::bigint[]) AS reason
-    WHERE (SELECT f.epoch FROM fences AS f WHERE f.user_id = app_user()) = $10::bigint
-), recorded AS (
-    INSERT INTO entries (mailbox, pair, state, absent, attempts)
-    SELECT
-        i.mailbox, i.pair, i.state, false,
-        i.failed + coalesce((
-            SELECT e.attempts
-            FROM entries AS e
-            WHERE e.mailbox = i.mailbox AND e.pair = i.unseen AND e.pair <> i.pair AND e.state = 6), 0)
-    FROM i
-    WHERE NOT EXISTS (
-        SELECT 1
-        FROM claims AS c
-        WHERE c.mailbox = i.mailbox AND c.pair = i.pair)
-    ON CONFLICT (mailbox, pair) DO UPDATE
-    SET state = excluded.state, absent = false, attempts = entries.attempts + excluded.attempts
-    WHERE entries.state = 6
-    RETURNING mailbox, pair
-), done AS (
-    SELECT i.mailbox, i.pair, i.unseen, i.state, i.failed, i.line, i.size, i.domain, i.reason
-    FROM i
-    JOIN recorded AS r ON r.mailbox = i.mailbox AND r.pair = i.pair
-), gone AS (
-    DELETE FROM entries AS e
-    USING done AS d
-    WHERE e.mailbox = d.mailbox AND e.pair = d.unseen AND d.unseen <> d.pair AND e.state = 6
-), logged AS (
-    INSERT INTO audit (id, mailbox, status, size, domain, reason, pair)
-    SELECT line, mailbox, state, size, domain, nullif(reason, 0), CASE WHEN state <> 2 THEN pair END
-    FROM done
-), counted AS (
-    INSERT INTO totals (mailbox, messages, octets)
-    SELECT mailbox, count(*), sum(size)
-    FROM done
-    WHERE state = 2
-    GROUP BY mailbox
-    ON CONFLICT (mailbox) DO UPDATE
-    SET messages = totals.messages + excluded.messages, octets = totals.octets + excluded.octets
-)
-SELECT mailbox, pair
-FROM done
+const Record = `-- name: Record :one
+SELECT ledger_record($1::bigint, $2::integer[], $3::bytea[], $4::bytea[],
+    $5::smallint[], $6::integer[], $7::uuid[], $8::bigint[],
+    $9::bigint[], $10::bigint[])::integer[]
 `
 
 type RecordParams struct {
+	Fenced    int64
 	Mailboxes []int32
 	Pairs     [][]byte
 	Unseens   [][]byte
@@ -327,17 +222,11 @@ type RecordParams struct {
 	Sizes     []int64
 	Domains   []int64
 	Reasons   []int64
-	Fenced    int64
 }
 
-type RecordRow struct {
-	Mailbox interface{}
-	Pair    interface{}
-}
-
-// The compare-and-set of outcomes without a claim.
-func (q *Queries) Record(ctx context.Context, arg RecordParams) ([]RecordRow, error) {
-	rows, err := q.db.Query(ctx, Record,
+func (q *Queries) Record(ctx context.Context, arg RecordParams) ([]int32, error) {
+	row := q.db.QueryRow(ctx, Record,
+		arg.Fenced,
 		arg.Mailboxes,
 		arg.Pairs,
 		arg.Unseens,
@@ -347,24 +236,10 @@ func (q *Queries) Record(ctx context.Context, arg RecordParams) ([]RecordRow, er
 		arg.Sizes,
 		arg.Domains,
 		arg.Reasons,
-		arg.Fenced,
 	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []RecordRow
-	for rows.Next() {
-		var i RecordRow
-		if err := rows.Scan(&i.Mailbox, &i.Pair); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	var column_1 []int32
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const RenewSession = `-- name: RenewSession :exec
@@ -411,45 +286,14 @@ func (q *Queries) SetCheckpoint(ctx context.Context, arg SetCheckpointParams) (i
 	return result.RowsAffected(), nil
 }
 
-const Settle = `-- name: Settle :many
-WITH i AS MATERIALIZED (
-    SELECT
-        unnest($1::integer[]) AS mailbox, unnest($2::bytea[]) AS pair,
-        unnest($3::smallint[]) AS state, unnest($4::integer[]) AS failed,
-        unnest($5::uuid[]) AS line, unnest($6::bigint[]) AS size,
-        unnest($7::bigint[]) AS domain, unnest($8::bigint[]) AS reason
-    WHERE (SELECT f.epoch FROM fences AS f WHERE f.user_id = app_user()) = $9::bigint
-), ended AS (
-    DELETE FROM claims AS c
-    USING i
-    WHERE c.mailbox = i.mailbox AND c.pair = i.pair
-    RETURNING c.mailbox, c.pair, c.absent, c.attempts
-), done AS (
-    SELECT i.mailbox, i.pair, i.state, i.failed, i.line, i.size, i.domain, i.reason, e.absent, e.attempts
-    FROM ended AS e
-    JOIN i ON i.mailbox = e.mailbox AND i.pair = e.pair
-), settled AS (
-    INSERT INTO entries (mailbox, pair, state, absent, attempts)
-    SELECT mailbox, pair, state, absent, attempts + failed
-    FROM done
-), logged AS (
-    INSERT INTO audit (id, mailbox, status, size, domain, reason, pair)
-    SELECT line, mailbox, state, size, domain, nullif(reason, 0), CASE WHEN state <> 2 THEN pair END
-    FROM done
-), counted AS (
-    INSERT INTO totals (mailbox, messages, octets)
-    SELECT mailbox, count(*), sum(size)
-    FROM done
-    WHERE state = 2
-    GROUP BY mailbox
-    ON CONFLICT (mailbox) DO UPDATE
-    SET messages = totals.messages + excluded.messages, octets = totals.octets + excluded.octets
-)
-SELECT mailbox, pair
-FROM done
+const Settle = `-- name: Settle :one
+SELECT ledger_settle($1::bigint, $2::integer[], $3::bytea[], $4::smallint[],
+    $5::integer[], $6::uuid[], $7::bigint[], $8::bigint[],
+    $9::bigint[])::integer[]
 `
 
 type SettleParams struct {
+	Fenced    int64
 	Mailboxes []int32
 	Pairs     [][]byte
 	States    []int16
@@ -458,20 +302,11 @@ type SettleParams struct {
 	Sizes     []int64
 	Domains   []int64
 	Reasons   []int64
-	Fenced    int64
 }
 
-type SettleRow struct {
-	Mailbox interface{}
-	Pair    interface{}
-}
-
-// The compare-and-set of outcomes: nothing is inserted where the pair is not
-// claimed. No conflict is allowed: that a settled pair is settled again is what
-// the primary key makes impossible, whatever our code does. failed is 1 for a
-// failed try, else 0. What is imported (2) keeps no pair in its line.
-func (q *Queries) Settle(ctx context.Context, arg SettleParams) ([]SettleRow, error) {
-	rows, err := q.db.Query(ctx, Settle,
+func (q *Queries) Settle(ctx context.Context, arg SettleParams) ([]int32, error) {
+	row := q.db.QueryRow(ctx, Settle,
+		arg.Fenced,
 		arg.Mailboxes,
 		arg.Pairs,
 		arg.States,
@@ -480,22 +315,8 @@ func (q *Queries) Settle(ctx context.Context, arg SettleParams) ([]SettleRow, er
 		arg.Sizes,
 		arg.Domains,
 		arg.Reasons,
-		arg.Fenced,
 	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SettleRow
-	for rows.Next() {
-		var i SettleRow
-		if err := rows.Scan(&i.Mailbox, &i.Pair); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	var column_1 []int32
+	err := row.Scan(&column_1)
+	return column_1, err
 }

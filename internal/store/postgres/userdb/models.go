@@ -3,3 +3,22 @@
 //   sqlc v1.31.1
 
 package userdb
+
+type Schedule struct {
+	Mailbox         int32
+	UserID          []byte
+	Phase           int16
+	Until           int64
+	Every           int64
+	Code            string
+	Reason          []byte
+	Class           int32
+	Failures        int64
+	FailingSince    int64
+	Floor           int64
+	LastSync        int64
+	Digest          []byte
+	BacklogMessages int64
+	BacklogBytes    int64
+	BacklogEta      int64
+}

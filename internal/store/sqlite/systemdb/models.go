@@ -4,6 +4,12 @@
 
 package systemdb
 
+type Customer struct {
+	Hash   []byte
+	UserID []byte
+	Due    int64
+}
+
 type Errand struct {
 	Receipt string
 	What    string
@@ -78,6 +84,11 @@ type User struct {
 	SignedUp int64
 	Receipt  string
 	Swept    int64
+}
+
+type Watch struct {
+	UserID []byte
+	At     int64
 }
 
 type Wheel struct {

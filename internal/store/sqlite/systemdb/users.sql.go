@@ -155,6 +155,19 @@ func (q *Queries) UserBySubject(ctx context.Context, subject []byte) (UserBySubj
 	return i, err
 }
 
+const UserSignedUp = `-- name: UserSignedUp :one
+SELECT signed_up
+FROM users
+WHERE id = ? AND receipt = ''
+`
+
+func (q *Queries) UserSignedUp(ctx context.Context, id []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, UserSignedUp, id)
+	var signed_up int64
+	err := row.Scan(&signed_up)
+	return signed_up, err
+}
+
 const UsersAfter = `-- name: UsersAfter :many
 SELECT id
 FROM users

@@ -14,6 +14,12 @@ type Audit struct {
 	Pair    []byte
 }
 
+type Billing struct {
+	One      int64
+	Customer []byte
+	State    string
+}
+
 type Claim struct {
 	Mailbox          int64
 	Pair             []byte
@@ -58,6 +64,11 @@ type Grant struct {
 	GrantedAt    int64
 }
 
+type Incident struct {
+	Mailbox int64
+	State   string
+}
+
 type Mailbox struct {
 	N           int64
 	ID          []byte
@@ -86,6 +97,17 @@ type Module struct {
 	Manifest string
 	Wasm     []byte
 	Added    int64
+}
+
+type Notice struct {
+	ID    []byte
+	State string
+}
+
+type NoticeMailbox struct {
+	Notice  []byte
+	Mailbox int64
+	State   string
 }
 
 type Person struct {
@@ -148,6 +170,12 @@ type Schedule struct {
 	BacklogEta      int64
 	Undone          int64
 	Asked           int64
+	Accepted        int64
+}
+
+type Told struct {
+	One   int64
+	State string
 }
 
 type Total struct {

@@ -38,18 +38,22 @@ SELECT
     (SELECT count(*) FROM claims WHERE claims.mailbox = ?1) AS claims,
     (SELECT count(*) FROM audit WHERE audit.mailbox = ?1) AS audit,
     (SELECT count(*) FROM rule_mailboxes WHERE rule_mailboxes.mailbox = ?1) AS rule_mailboxes,
-    (SELECT count(*) FROM consents WHERE consents.mailbox = ?1) AS consents
+    (SELECT count(*) FROM consents WHERE consents.mailbox = ?1) AS consents,
+    (SELECT count(*) FROM incidents WHERE incidents.mailbox = ?1) AS incidents,
+    (SELECT count(*) FROM notice_mailboxes WHERE notice_mailboxes.mailbox = ?1) AS notice_mailboxes
 `
 
 type CountMailboxRowsRow struct {
-	Mailboxes     int64
-	Schedule      int64
-	Entries       int64
-	Totals        int64
-	Claims        int64
-	Audit         int64
-	RuleMailboxes int64
-	Consents      int64
+	Mailboxes       int64
+	Schedule        int64
+	Entries         int64
+	Totals          int64
+	Claims          int64
+	Audit           int64
+	RuleMailboxes   int64
+	Consents        int64
+	Incidents       int64
+	NoticeMailboxes int64
 }
 
 func (q *Queries) CountMailboxRows(ctx context.Context, n int64) (CountMailboxRowsRow, error) {
@@ -64,6 +68,8 @@ func (q *Queries) CountMailboxRows(ctx context.Context, n int64) (CountMailboxRo
 		&i.Audit,
 		&i.RuleMailboxes,
 		&i.Consents,
+		&i.Incidents,
+		&i.NoticeMailboxes,
 	)
 	return i, err
 }
@@ -83,24 +89,34 @@ SELECT
     (SELECT count(*) FROM modules) AS modules,
     (SELECT count(*) FROM rules) AS rules,
     (SELECT count(*) FROM rule_mailboxes) AS rule_mailboxes,
-    (SELECT count(*) FROM consents) AS consents
+    (SELECT count(*) FROM consents) AS consents,
+    (SELECT count(*) FROM told) AS told,
+    (SELECT count(*) FROM incidents) AS incidents,
+    (SELECT count(*) FROM notices) AS notices,
+    (SELECT count(*) FROM notice_mailboxes) AS notice_mailboxes,
+    (SELECT count(*) FROM billing) AS billing
 `
 
 type CountRowsRow struct {
-	Mailboxes     int64
-	Schedule      int64
-	Entries       int64
-	Totals        int64
-	Claims        int64
-	Audit         int64
-	Grants        int64
-	Person        int64
-	Profile       int64
-	Requests      int64
-	Modules       int64
-	Rules         int64
-	RuleMailboxes int64
-	Consents      int64
+	Mailboxes       int64
+	Schedule        int64
+	Entries         int64
+	Totals          int64
+	Claims          int64
+	Audit           int64
+	Grants          int64
+	Person          int64
+	Profile         int64
+	Requests        int64
+	Modules         int64
+	Rules           int64
+	RuleMailboxes   int64
+	Consents        int64
+	Told            int64
+	Incidents       int64
+	Notices         int64
+	NoticeMailboxes int64
+	Billing         int64
 }
 
 func (q *Queries) CountRows(ctx context.Context) (CountRowsRow, error) {
@@ -121,6 +137,11 @@ func (q *Queries) CountRows(ctx context.Context) (CountRowsRow, error) {
 		&i.Rules,
 		&i.RuleMailboxes,
 		&i.Consents,
+		&i.Told,
+		&i.Incidents,
+		&i.Notices,
+		&i.NoticeMailboxes,
+		&i.Billing,
 	)
 	return i, err
 }
@@ -164,6 +185,19 @@ func (q *Queries) WipeEntries(ctx context.Context, mailbox int64) (int64, error)
 	return result.RowsAffected()
 }
 
+const WipeIncidents = `-- name: WipeIncidents :execrows
+DELETE FROM incidents
+WHERE mailbox = ?
+`
+
+func (q *Queries) WipeIncidents(ctx context.Context, mailbox int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, WipeIncidents, mailbox)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const WipeMailbox = `-- name: WipeMailbox :execrows
 DELETE FROM mailboxes
 WHERE n = ?
@@ -171,6 +205,20 @@ WHERE n = ?
 
 func (q *Queries) WipeMailbox(ctx context.Context, n int64) (int64, error) {
 	result, err := q.db.ExecContext(ctx, WipeMailbox, n)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const WipeNoticeMailboxes = `-- name: WipeNoticeMailboxes :execrows
+DELETE FROM notice_mailboxes
+WHERE mailbox = ?
+`
+
+// What is still to be told of it is not.
+func (q *Queries) WipeNoticeMailboxes(ctx context.Context, mailbox int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, WipeNoticeMailboxes, mailbox)
 	if err != nil {
 		return 0, err
 	}

@@ -23,7 +23,7 @@ FOR SHARE;
 INSERT INTO fences (user_id)
 VALUES ($1);
 
--- name: DropFence :exec
+-- name: DropFence :execrows
 DELETE FROM fences
 WHERE user_id = $1;
 

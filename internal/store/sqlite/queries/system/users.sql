@@ -61,3 +61,8 @@ WHERE id = ?;
 -- name: DeleteUserQuota :execrows
 DELETE FROM quota_user_day
 WHERE user_id = ?;
+
+-- name: UserSignedUp :one
+SELECT signed_up
+FROM users
+WHERE id = ? AND receipt = '';

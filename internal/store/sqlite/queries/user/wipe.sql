@@ -23,6 +23,15 @@ WHERE mailbox = ?;
 DELETE FROM rule_mailboxes
 WHERE mailbox = ?;
 
+-- name: WipeIncidents :execrows
+DELETE FROM incidents
+WHERE mailbox = ?;
+
+-- What is still to be told of it is not.
+-- name: WipeNoticeMailboxes :execrows
+DELETE FROM notice_mailboxes
+WHERE mailbox = ?;
+
 -- name: WipeMailbox :execrows
 DELETE FROM mailboxes
 WHERE n = ?;
@@ -36,7 +45,9 @@ SELECT
     (SELECT count(*) FROM claims WHERE claims.mailbox = sqlc.arg(n)) AS claims,
     (SELECT count(*) FROM audit WHERE audit.mailbox = sqlc.arg(n)) AS audit,
     (SELECT count(*) FROM rule_mailboxes WHERE rule_mailboxes.mailbox = sqlc.arg(n)) AS rule_mailboxes,
-    (SELECT count(*) FROM consents WHERE consents.mailbox = sqlc.arg(n)) AS consents;
+    (SELECT count(*) FROM consents WHERE consents.mailbox = sqlc.arg(n)) AS consents,
+    (SELECT count(*) FROM incidents WHERE incidents.mailbox = sqlc.arg(n)) AS incidents,
+    (SELECT count(*) FROM notice_mailboxes WHERE notice_mailboxes.mailbox = sqlc.arg(n)) AS notice_mailboxes;
 
 -- name: CountGrantRows :one
 SELECT
@@ -59,4 +70,9 @@ SELECT
     (SELECT count(*) FROM modules) AS modules,
     (SELECT count(*) FROM rules) AS rules,
     (SELECT count(*) FROM rule_mailboxes) AS rule_mailboxes,
-    (SELECT count(*) FROM consents) AS consents;
+    (SELECT count(*) FROM consents) AS consents,
+    (SELECT count(*) FROM told) AS told,
+    (SELECT count(*) FROM incidents) AS incidents,
+    (SELECT count(*) FROM notices) AS notices,
+    (SELECT count(*) FROM notice_mailboxes) AS notice_mailboxes,
+    (SELECT count(*) FROM billing) AS billing;
