@@ -4,7 +4,7 @@ TOOL     := go tool -modfile=tools.mod
 SQLC     := go tool -modfile=$(CURDIR)/tools.mod sqlc
 FUZZTIME ?= 30s
 
-.PHONY: help build demo deps test check generate model bench mutants accept pictures crash-long sim-long fuzz clean
+.PHONY: help build demo deps test check generate model bench mutants accept pictures crash-long sim-long fuzz fuzz-gate clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ sim-long: ## the engine's simulation: 30 days of 100 mailboxes, many seeds
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@bash .ci/fuzz $(FUZZTIME)
+
+fuzz-gate: ## a million mutated modules of every toolchain through the gate; what passes is compiled and run
+	SMTP_SYNC_TEST_GATE=1000000 go test -count=1 -v -timeout 12h -run MutatedModulesOfEveryToolchain -coverpkg=./plugins/gate ./plugins/examples
 
 clean: ## what build made
 	rm -rf bin

@@ -159,6 +159,7 @@ func (e *Engine) Pause(ctx context.Context, user id.User, box id.Mailbox) error 
 // is what a person does about a failing one.
 func (e *Engine) Resume(ctx context.Context, user id.User, box id.Mailbox) error {
 	if err := e.edit(ctx, user, box, func(s *schedule.State) {
+		s.Accept()
 		s.Phase, s.Until, s.Reason = schedule.Idle, time.Time{}, schedule.Reason{}
 		s.Class, s.Failures, s.First = 0, 0, time.Time{}
 	}); err != nil {

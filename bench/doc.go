@@ -22,6 +22,7 @@
 //	restart     kill -9 under load
 //	drain       SIGTERM with large mail in flight
 //	soak        whether anything grows
+//	rules       what rules cost, wanted and hostile ones
 //
 // The product is the real binary in a process of its own; so are the Gmail
 // double, the mail servers with the load generator, and each bare program. CPU

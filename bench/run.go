@@ -18,7 +18,7 @@ var kinds map[string]func(context.Context, *run) error
 func init() { // they read the scenario, which reads kinds
 	kinds = map[string]func(context.Context, *run) error{
 		"compare": compare, "idle": idle, "push": push, "quota": quota, "latency": latency,
-		"neighbours": neighbours, "web": web, "soak": soak, "restart": restart, "drain": drain,
+		"neighbours": neighbours, "web": web, "soak": soak, "restart": restart, "drain": drain, "rules": rules,
 	}
 }
 

@@ -47,6 +47,9 @@ type Scenario struct {
 
 	Web Web `json:"web,omitzero"`
 
+	Rate  float64 `json:"rate,omitempty"`  // rules: messages a second, by the clock
+	Rules bool    `json:"rules,omitempty"` // compare: the product's five rules are on
+
 	Messages int   `json:"messages,omitempty"` // compare: in the mailbox
 	Distant  int   `json:"distant,omitempty"`  // compare: on the distant network, where each takes its time
 	Size     int64 `json:"size,omitempty"`     // compare: of each; 0: real mail, or generated where there is no corpus
@@ -83,7 +86,7 @@ func scenarios() ([]Scenario, error) {
 }
 
 // inOrder is how the list reads best.
-var inOrder = []string{"throughput", "large", "idle", "idle-push", "quota", "latency", "noisy", "web", "fault", "restart", "drain", "soak"}
+var inOrder = []string{"throughput", "throughput-rules", "large", "rules", "idle", "idle-push", "quota", "latency", "noisy", "web", "fault", "restart", "drain", "soak"}
 
 func scenarioFile(name string) (Scenario, error) {
 	f, err := os.Open(name)
@@ -122,7 +125,7 @@ func (s Scenario) check() error {
 	if s.Kind == "compare" && s.Messages < 1 {
 		return fmt.Errorf("a comparison needs messages")
 	}
-	if s.Kind != "compare" && len(s.Fleets) == 0 {
+	if s.Kind != "compare" && s.Kind != "rules" && len(s.Fleets) == 0 {
 		return fmt.Errorf("there are no fleets")
 	}
 	if err := s.Web.check(); s.Kind == "web" && err != nil {

@@ -124,6 +124,9 @@ func (s *stage) command(ctx context.Context, program string) (*exec.Cmd, error) 
 		cmd = exec.CommandContext(ctx, s.world.Product, "sync", "--json", "--parallel", strconv.Itoa(parallel),
 			"--source", fmt.Sprintf("%s://%s@%s", s.way.scheme, s.way.user, at),
 			"--password-file", secret, "--google-refresh-token-file", token)
+		if s.Rules {
+			cmd.Args = append(cmd.Args, ruleFlags...)
+		}
 	case bare:
 		cmd = exec.CommandContext(ctx, s.world.Self, "-role", "pipe", s.way.scheme+":"+at, s.way.user, secret, s.tokens.Access, s.gmail, "two")
 	case one:
@@ -134,6 +137,15 @@ func (s *stage) command(ctx context.Context, program string) (*exec.Cmd, error) 
 		"SOURCE_PORTS": strconv.Itoa(s.way.port),
 	})
 	return cmd, nil
+}
+
+// ruleFlags are the five rules on the command line.
+var ruleFlags = []string{
+	"--plugin", "label-by-list-id", "--set", "under=Lists",
+	"--plugin", "label-by-domain", "--set", "domains=example.org,example.net", "--set", "label=Examples",
+	"--plugin", "mark-important-from", "--set", "domains=example.com",
+	"--plugin", "mark-read-notifications",
+	"--plugin", "subject-regex", "--set", "pattern=(?i)^\\[[a-z-]+\\]", "--set", "action=star",
 }
 
 func (s *stage) close() {

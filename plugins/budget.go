@@ -92,7 +92,7 @@ func (p *Plugin) cost(fuel int64, f *Fault) time.Duration {
 		return priceOfEnd
 	}
 	if pages := time.Duration(p.Report.Pages); pages > manifest.DefaultPages {
-		return time.Duration(fuel)*(manifest.MaxFuel/manifest.BigFuel) + pages*priceOfBigPage
+		return 10*time.Duration(fuel) + pages*priceOfBigPage
 	}
 	return time.Duration(fuel) + time.Duration(p.Report.Pages)*priceOfPage
 }

@@ -1,11 +1,13 @@
 package plugins
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"io"
 	"maps"
+	"runtime"
 	"sync"
 
 	"github.com/smtp-sync/smtp-sync/plugins/field"
@@ -41,19 +43,44 @@ type server struct {
 	rules map[snapshotKey]*Rule
 }
 
-// serve answers requests as they are done; the host sends no more at once than
-// it has slots, and those that compile.
+// serve answers requests as they are done. Whoever reads a request about a message
+// answers it, while another reads the next: nobody is woken for it, which would
+// take longer than most rules. The host sends no more at once than it has slots,
+// and those that compile.
 func (s *server) serve(ctx context.Context, in io.Reader) error {
+	in = bufio.NewReaderSize(in, 64<<10)
+	var reading sync.Mutex
+	ended := make(chan error, readers)
+	for range readers {
+		go func() { ended <- s.follow(ctx, in, &reading) }()
+	}
+	if err := <-ended; !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil // the host is gone
+}
+
+// readers is how many messages are looked at side by side; more wait for a slot
+// anyway.
+var readers = runtime.GOMAXPROCS(0) + 1
+
+func (s *server) follow(ctx context.Context, in io.Reader, reading *sync.Mutex) error {
 	for {
 		var q request
+		reading.Lock()
 		octets, err := readFrame(in, maxRequest, &q)
-		if errors.Is(err, io.EOF) {
-			return nil // the host is gone
+		reading.Unlock()
+		if err != nil {
+			return err
+		}
+		if q.Op == opRun {
+			err = s.answer(q.ID, s.do(ctx, &q, octets))
+		} else {
+			go func() { _ = s.answer(q.ID, s.do(ctx, &q, octets)) }()
 		}
 		if err != nil {
 			return err
 		}
-		go func() { _ = s.answer(q.ID, s.do(ctx, &q, octets)) }()
 	}
 }
 

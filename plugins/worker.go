@@ -41,6 +41,7 @@ type worker struct {
 	command []string
 	limit   time.Duration // for one message
 	compile time.Duration // of a processor, for a module that is new
+	load    time.Duration // for a module
 
 	trying sync.Mutex // one module at a time is tried
 
@@ -52,7 +53,7 @@ type worker struct {
 }
 
 func newWorker(command []string) *worker {
-	return &worker{command: command, limit: runLimit, compile: compileLimit}
+	return &worker{command: command, limit: runLimit, compile: compileLimit, load: loadLimit}
 }
 
 var (
@@ -97,6 +98,20 @@ func (w *worker) current() (c *child, wait time.Duration, err error) {
 	return w.now, 0, nil
 }
 
+// WorkerPID is the process in which plugins run that are not trusted, 0 if there is
+// none now.
+func (h *Host) WorkerPID() int {
+	if h.worker == nil {
+		return 0
+	}
+	h.worker.mu.Lock()
+	defer h.worker.mu.Unlock()
+	if h.worker.now == nil {
+		return 0
+	}
+	return h.worker.now.cmd.Process.Pid
+}
+
 // ended is told of a process that is gone.
 func (w *worker) ended(c *child) {
 	w.mu.Lock()
@@ -138,7 +153,7 @@ func (w *worker) trial(p *Plugin) error {
 	if err := limitCPU(c.cmd.Process.Pid, w.compile); err != nil {
 		return p.fault(Away)
 	}
-	r, err := c.ask(context.Background(), &request{Op: opLoad}, p.wasm, loadLimit)
+	r, err := c.ask(context.Background(), &request{Op: opLoad}, p.wasm, w.load)
 	if err != nil {
 		fault := p.fault(Compile)
 		fault.Detail = fmt.Sprintf("it ended the process that compiled it, or took more than %.0f s of a processor: make it smaller, or split its largest functions", w.compile.Seconds())
@@ -161,7 +176,7 @@ func (w *worker) ready(ctx context.Context, r *Rule) (*child, error) {
 		q := &request{Op: opRule, Plugin: key.plugin, Config: key.config}
 		for again := false; ; again = true {
 			err := c.once(p.Digest, func() error {
-				answer, err := c.ask(context.Background(), &request{Op: opLoad}, p.wasm, loadLimit)
+				answer, err := c.ask(context.Background(), &request{Op: opLoad}, p.wasm, w.load)
 				return died(p, &answer, err)
 			})
 			if err != nil {

@@ -108,7 +108,7 @@ func TestAPluginEndsItsProcessAndNoOther(t *testing.T) {
 				if out, err := good.Run(t.Context(), facts("now")); err != nil || out.Bits != manifest.Star {
 					t.Fatalf("another's rule before: %+v, %v", out, err)
 				}
-				pid := h.Pid()
+				pid := h.WorkerPID()
 				_, err := bad.Run(t.Context(), facts("now"))
 				if fault, ok := errors.AsType[*plugins.Fault](err); !ok || fault.Class != plugins.Died {
 					t.Fatalf("%v, want a fault of class %s", err, plugins.Died)
@@ -118,7 +118,7 @@ func TestAPluginEndsItsProcessAndNoOther(t *testing.T) {
 				if err != nil || out.Bits != manifest.Star {
 					t.Fatalf("another's rule after: %+v, %v", out, err)
 				}
-				if h.Pid() == pid {
+				if h.WorkerPID() == pid {
 					t.Error("the process lives on")
 				}
 				if code == plugins.CodeHang {
@@ -151,15 +151,15 @@ func TestAModuleThatEndsItsCompilerIsRefused(t *testing.T) {
 	t.Parallel()
 	h := apart(t)
 	good := noting(t, h, 1)
-	pid := h.Pid()
+	pid := h.WorkerPID()
 	for _, name := range []string{plugins.EndsTheCompiler, plugins.EatsTheCompiler} {
 		_, err := h.Load(t.Context(), pack(guest(gatetest.I64Const(0)), strings.Replace(plainManifest, `"name":"test"`, `"name":"`+name+`"`, 1)))
 		if fault, ok := errors.AsType[*plugins.Fault](err); !ok || fault.Class != plugins.Compile || fault.Detail == "" {
 			t.Errorf("%s: %v, want a fault of class %s that says why", name, err, plugins.Compile)
 		}
 	}
-	if out, err := good.Run(t.Context(), facts("now")); err != nil || out.Bits != manifest.Star || h.Pid() != pid {
-		t.Errorf("another's rule: %+v, %v, in process %d, was in %d", out, err, h.Pid(), pid)
+	if out, err := good.Run(t.Context(), facts("now")); err != nil || out.Bits != manifest.Star || h.WorkerPID() != pid {
+		t.Errorf("another's rule: %+v, %v, in process %d, was in %d", out, err, h.WorkerPID(), pid)
 	}
 }
 
@@ -196,13 +196,13 @@ func TestTrustedModulesRunInTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := trusted.Run(t.Context(), facts("s")); err != nil || out.Bits != manifest.Star || h.Pid() != 0 {
-		t.Errorf("%+v, %v, in process %d", out, err, h.Pid())
+	if out, err := trusted.Run(t.Context(), facts("s")); err != nil || out.Bits != manifest.Star || h.WorkerPID() != 0 {
+		t.Errorf("%+v, %v, in process %d", out, err, h.WorkerPID())
 	}
 	other := plain(t, h, gatetest.I64Const(1<<1))
 	chain := &plugins.Chain{User: "u", Rules: []*plugins.Rule{trusted, other}}
-	if v, err := chain.Decide(t.Context(), message("s"), mail.Ref{}); err != nil || !v.Star || !v.Archive || h.Pid() == 0 {
-		t.Errorf("%+v, %v, in process %d", v, err, h.Pid())
+	if v, err := chain.Decide(t.Context(), message("s"), mail.Ref{}); err != nil || !v.Star || !v.Archive || h.WorkerPID() == 0 {
+		t.Errorf("%+v, %v, in process %d", v, err, h.WorkerPID())
 	}
 }
 

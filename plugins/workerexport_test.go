@@ -28,10 +28,13 @@ const (
 	CodeReach
 )
 
-// Names of plugins that end the process which compiles them, and eat its memory.
+// Names of plugins that end the process which compiles them, eat its memory, keep it
+// busy and hold it up.
 const (
-	EndsTheCompiler = "ends-the-compiler"
-	EatsTheCompiler = "eats-the-compiler"
+	EndsTheCompiler  = "ends-the-compiler"
+	EatsTheCompiler  = "eats-the-compiler"
+	SpinsTheCompiler = "spins-the-compiler"
+	HangsTheCompiler = "hangs-the-compiler"
 )
 
 // ServeBadly is Serve for plugins that got out.
@@ -62,6 +65,13 @@ func (s spy) Read(b []byte) (int, error) {
 	}
 	if bytes.Contains(b[:n], []byte(EatsTheCompiler)) {
 		eat()
+	}
+	if bytes.Contains(b[:n], []byte(SpinsTheCompiler)) {
+		for start := time.Now(); time.Since(start) < 20*time.Second; {
+		}
+	}
+	if bytes.Contains(b[:n], []byte(HangsTheCompiler)) {
+		time.Sleep(time.Minute)
 	}
 	return n, err
 }
@@ -110,12 +120,12 @@ func reached() (n int64) {
 // Limit sets how long a message may take in the worker.
 func (h *Host) Limit(d time.Duration) { h.worker.limit = d }
 
-// Pid is the process of the worker, 0 if there is none.
-func (h *Host) Pid() int {
-	h.worker.mu.Lock()
-	defer h.worker.mu.Unlock()
-	if h.worker.now == nil {
-		return 0
-	}
-	return h.worker.now.cmd.Process.Pid
+// CompileLimit sets how long compiling may take: of a processor, and by the clock.
+func (h *Host) CompileLimit(cpu, clock time.Duration) { h.worker.compile, h.worker.load = cpu, clock }
+
+// Loaded counts the modules that the host keeps.
+func (h *Host) Loaded() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.plugins)
 }

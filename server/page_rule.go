@@ -31,6 +31,9 @@ type ruleForm struct {
 	Header  string
 	Wrong   wrongs
 	Tried   *triedView
+	TryBox  string // whose newest messages it is to be tried on
+	TryOn   []option
+	Newest  *newestView
 }
 
 // triedView is what the rule says of the header on its page.
@@ -56,7 +59,9 @@ func (s *Service) rulePage() []*route {
 	made := ruleAt("/rules/new", "newRule", "Make a rule", s.newRule, s.takeNewRule)
 	made[0].params = []openapi.Param{query("plugin", "What it is made of.")}
 	made[1].params = made[0].params
-	return append(made, ruleAt("/rules/{id}/edit", "editRule", "Change or try a rule", s.startRule, s.takeRule)...)
+	all := append(made, ruleAt("/rules/{id}/edit", "editRule", "Change or try a rule", s.startRule, s.takeRule)...)
+	all[1].rate, all[3].rate = probes, probes // it may be tried on what is in a mailbox
+	return all
 }
 
 func (s *Service) newRule(c *call) error {
@@ -108,7 +113,7 @@ func (s *Service) showRule(c *call, status int, v ruleForm, chosen []string) err
 	if err != nil {
 		return err
 	}
-	v.Boxes = boxTicks(names, chosen)
+	v.Boxes, v.TryOn = boxTicks(names, chosen), boxTicks(names, []string{v.TryBox})
 	return c.showAs(status, "rule", v.Plugin.Title, v)
 }
 
@@ -211,14 +216,17 @@ func (s *Service) takeForm(c *call, v ruleForm, as id.Rule) error {
 		return err
 	}
 	v.Name, v.Header, v.Enabled, v.All = form.Get("name"), form.Get("header"), form.Has("enabled"), form.Get("for") != "some"
-	v.Version = form.Get("version")
+	v.Version, v.TryBox = form.Get("version"), form.Get("try_box")
 	config, err := v.config(form)
 	if err != nil {
 		return err
 	}
 	chosen := form["box"]
-	if form.Get("step") == "try" {
+	switch form.Get("step") {
+	case "try":
 		return s.tryForm(c, v, config, chosen)
+	case "newest":
+		return s.tryNewestForm(c, v, config, chosen)
 	}
 	to, release := c.press()
 	defer release()
@@ -260,7 +268,7 @@ func (s *Service) wrongRule(c *call, v ruleForm, err error, chosen []string) err
 // wrongs puts what is wrong beside the fields of the form. A name that is none
 // of theirs may be a stranger's, and is not taken over.
 func (v *ruleForm) wrongs(err error) (wrongs, error) {
-	titles := map[string]string{"name": text.T("rule.name"), "boxes": text.T("rule.for"), "header": text.T("rule.header")}
+	titles := map[string]string{"name": text.T("rule.name"), "boxes": text.T("rule.for"), "header": text.T("rule.header"), "try_box": text.T("rule.newest")}
 	for _, f := range v.Fields {
 		titles[f.ID] = f.Title
 	}
@@ -272,6 +280,8 @@ func (v *ruleForm) wrongs(err error) (wrongs, error) {
 			return "c-" + key
 		case strings.HasPrefix(field, "mailboxes"):
 			return "boxes"
+		case field == "mailbox":
+			return "try_box"
 		case titles[field] != "" && !strings.HasPrefix(field, "c-"):
 			return field
 		}
@@ -307,9 +317,7 @@ func (s *Service) tryForm(c *call, v ruleForm, config *api.Values, chosen []stri
 		v.Tried.Fault = sentence(fault.Class.Text())
 	} else {
 		v.Tried.Tried = tried(p.Manifest, out)
-		for word := range strings.FieldsSeq(v.Tried.Verdict) {
-			v.Tried.Does = append(v.Tried.Does, text.Word("plugin.does", word))
-		}
+		v.Tried.Does = does(v.Tried.Tried)
 	}
 	return s.showRule(c, fiber.StatusOK, v, chosen)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/audit"
 	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/rulebook"
@@ -102,6 +103,8 @@ type Rules interface {
 	Remove(ctx context.Context, user id.User, name string) error
 	// Try asks a plugin about a header section, of which nothing is kept.
 	Try(ctx context.Context, user id.User, name string, config []byte, header string, size int64) (plugins.Outcome, error)
+	// TryAll asks it about messages of a mailbox, of which nothing is kept.
+	TryAll(ctx context.Context, user id.User, name string, config []byte, box account.Mailbox, all []mail.Headed) ([]rulebook.Trial, error)
 
 	// Left forgets what memory has of a user who is wiped.
 	Left(user id.User)
@@ -148,6 +151,9 @@ type Prober interface {
 	// many that were wrong: keeping them would be another way to guess.
 	Admit(user id.User, box account.Mailbox) error
 	Test(ctx context.Context, user id.User, box account.Mailbox, told func(probe.Step)) (probe.Result, error)
+	// Newest fetches the headers of the newest messages, the newest first; what is
+	// wrong with the connection is a *mail.Fault.
+	Newest(ctx context.Context, user id.User, box account.Mailbox, n int) ([]mail.Headed, error)
 }
 
 // Google is where people sign in (oauth.Visits and oauth.Provider). Sessions

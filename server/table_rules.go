@@ -31,6 +31,9 @@ func (s *Service) ruleRoutes() []*route {
 			answers: []openapi.Answer{answer[api.Rule](200, "The rule.", "ETag")}, do: plain(s.getRule)},
 		{method: "PUT", path: rule, id: "replaceRule", tag: "rules", summary: "Change a rule, or its place", access: personal, scope: scope, rate: writes, params: ifMatch,
 			answers: []openapi.Answer{answer[api.Rule](200, "The rule as it is now.", "ETag")}, do: reading(s.replaceRule)},
+		{method: "POST", path: rule + "/try", id: "tryRule", tag: "rules", summary: "Ask a rule about the newest messages of a mailbox", access: personal, scope: scope, rate: probes,
+			doc:     "Their headers are fetched now, shown to the rule as it is, and kept nowhere. Nothing is changed in the mailbox.",
+			answers: []openapi.Answer{answer[api.RuleTried](200, "What it said of each, the newest first.")}, do: reading(s.tryRule)},
 		{method: "DELETE", path: rule, id: "deleteRule", tag: "rules", summary: "Delete a rule", access: personal, scope: scope, rate: writes, params: ifMatch,
 			answers: []openapi.Answer{bare(204, "It is gone.")}, do: plain(s.deleteRule)},
 	}

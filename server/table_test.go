@@ -22,6 +22,7 @@ var bodies = map[string]string{
 	"patchMailbox":  `{"name":"x"}`,
 	"estimate":      `{"history":"all"}`,
 	"tryPlugin":     `{"header":"From: a@b.example"}`,
+	"tryRule":       `{"mailbox":"x"}`,
 	"createRule":    `{"name":"n","plugin":"label-by-list-id"}`,
 	"replaceRule":   `{"name":"n","plugin":"label-by-list-id"}`,
 }

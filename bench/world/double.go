@@ -37,7 +37,7 @@ type Tokens struct {
 
 // User makes a Gmail account.
 func (d Double) User(ctx context.Context, email string) (t Tokens, err error) {
-	return t, d.call(ctx, http.MethodPost, "users", map[string]any{"email": email, "scopes": []string{gmailtest.ScopeInsert}}, &t)
+	return t, d.call(ctx, http.MethodPost, "users", map[string]any{"email": email, "scopes": []string{gmailtest.ScopeInsert, gmailtest.ScopeLabels}}, &t)
 }
 
 // Quota sets the double's limits; its buckets start full.

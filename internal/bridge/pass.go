@@ -40,6 +40,10 @@ type Pass struct {
 	// Arrivals are where what is in a folder goes; without one: as all mail.
 	Arrivals map[string]Arrival
 
+	// Accepted: its owner wants what is there imported, although much of what was
+	// there is gone (mass_change).
+	Accepted bool
+
 	// Digest is Report.Digest of the last pass; zero: none. While the source
 	// still shows that listing, a pass ends after one look at it.
 	Digest mail.Key

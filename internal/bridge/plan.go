@@ -66,6 +66,9 @@ func (r *run) plan(ctx context.Context, src Source) (*listing, error) {
 		r.sort(l, ref, c)
 	}
 	r.compare(l, seen)
+	if err := r.massChange(ctx, src, l.todo); err != nil {
+		return nil, err
+	}
 	r.mu.Lock()
 	r.touched = len(l.due) > 0
 	r.order(l.todo)

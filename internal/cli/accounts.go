@@ -102,6 +102,7 @@ func (p *person) Prepare(ctx context.Context, box id.Mailbox) (actors.Job, error
 	pass.Gmail, pass.Keys, pass.Budget, pass.History, pass.Gate = p.gmail, keys, p.budget, p.budget.History(), p.gate
 	marker := new(actors.Marker)
 	pass.Ledger = &marked{Ledger: books, marker: marker, forget: func(ctx context.Context) error { return p.forgetDigest(ctx, box, state) }}
+	pass.Accepted = state.Accepted
 	pass.Memory, pass.Digest, pass.Left, pass.LeftBytes = p.memory, state.Digest, state.Backlog.Messages, state.Backlog.Bytes
 	pass.Progress = func(e bridge.Event) {
 		p.count(e)

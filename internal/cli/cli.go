@@ -22,9 +22,9 @@ type commands struct {
 	Sync         syncCmd         `cmd:"" help:"One pass over one mailbox, then exit: for cron, for trying it out, for measuring."`
 	Login        loginCmd        `cmd:"" help:"Google consent in a browser, for sync; the grant is stored encrypted."`
 	Demo         demoCmd         `cmd:"" help:"The whole service on this machine, nothing to configure: sample mail servers, a Gmail double, a sign-in page."`
+	Migrate      migrateCmd      `cmd:"" help:"Bring the store to this release; Postgres as the role of SMTPSYNC_DATABASE_ADMIN_URL."`
 	Doctor       doctorCmd       `cmd:"" help:"Check configuration, database, key, Google and clock, one line each."`
 	Keys         keysCmd         `cmd:"" help:"Master keys."`
-	Migrate      migrateCmd      `cmd:"" help:"Bring a Postgres database to this release; a SQLite store needs no command."`
 	Plugin       pluginCmd       `cmd:"" help:"For authors of rules: new, pack, check, test, bench."`
 	PluginWorker pluginWorkerCmd `cmd:"" hidden:"" help:"Runs uploaded rules for serve, which starts it."`
 	Healthcheck  healthcheckCmd  `cmd:"" help:"Exit 0 if the service on this machine is ready, for container health checks."`

@@ -25,6 +25,7 @@ type syncCmd struct {
 	Label        string   `help:"Gmail label for the imported mail; made if it is missing." placeholder:"NAME"`
 	Archive      bool     `help:"Not into the inbox."`
 	AfterImport  string   `default:"leave" help:"What happens to the original once a message is in Gmail: leave, delete, seen, delete_after:30d or move:Folder." placeholder:"POLICY"`
+	AcceptChange bool     `help:"Import what is there also where much of what was there before is gone."`
 	Since        string   `help:"Only messages from this day on, such as 2024-12-31." placeholder:"DATE"`
 
 	GoogleRefreshTokenFile string `help:"File with a Google refresh token; else the grant stored by login." placeholder:"F"`
@@ -67,7 +68,7 @@ func (s *syncCmd) Run(a *app, written *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	pass.Parallel = s.Parallel
+	pass.Parallel, pass.Accepted = s.Parallel, s.AcceptChange
 	if chain != nil {
 		chain.Mailbox.Name = m.Name
 		pass.Filter = chain
@@ -97,6 +98,9 @@ func (s *syncCmd) Run(a *app, written *kong.Context) error {
 func left(r bridge.Report, doubtful int, err error) error {
 	if f, ok := mail.AsFault(err); ok && f.Class == mail.RateLimited && !f.Until.IsZero() {
 		return fmt.Errorf("%w (come back at %s)", err, f.Until.UTC().Format(time.RFC3339))
+	}
+	if f, ok := mail.AsFault(err); ok && f.Code == "mass_change" {
+		return fmt.Errorf("%w (run it with --accept-change)", err)
 	}
 	if f, ok := mail.AsFault(err); ok && f.Code == "grant_scope_labels" {
 		return fmt.Errorf("--label or --plugin: %w (run smtp-sync login --labels)", err)

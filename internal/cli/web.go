@@ -11,6 +11,7 @@ import (
 	"github.com/smtp-sync/smtp-sync/internal/dial"
 	"github.com/smtp-sync/smtp-sync/internal/discover"
 	"github.com/smtp-sync/smtp-sync/internal/id"
+	"github.com/smtp-sync/smtp-sync/internal/mail"
 	"github.com/smtp-sync/smtp-sync/internal/oauth"
 	"github.com/smtp-sync/smtp-sync/internal/probe"
 	"github.com/smtp-sync/smtp-sync/internal/vault"
@@ -77,6 +78,18 @@ func (p prober) Test(ctx context.Context, user id.User, box account.Mailbox, tol
 		box.Consent.Access = token
 	}
 	return p.Prober.Test(ctx, user, box, told)
+}
+
+// Newest implements server.Prober, with the token as Test.
+func (p prober) Newest(ctx context.Context, user id.User, box account.Mailbox, n int) ([]mail.Headed, error) {
+	if box.Consent.Provider != "" && box.ID != (id.Mailbox{}) {
+		token, err := p.tokens.Token(ctx, user, box.ID, box.Consent, vault.Secret{})
+		if err != nil {
+			return nil, err
+		}
+		box.Consent.Access = token
+	}
+	return p.Prober.Newest(ctx, user, box, n)
 }
 
 // books is the log, with its figures under the names that pages have for them.

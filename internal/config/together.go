@@ -56,6 +56,9 @@ func (c *Config) Require(command string) error {
 	missing := func(key string) {
 		faults = append(faults, Fault{Prefix + key, "is missing and " + command + " needs it", "set it to that of your OAuth client, see README"})
 	}
+	if command == "migrate" && c.Postgres() && c.DatabaseAdminURL.Empty() {
+		faults = append(faults, Fault{Prefix + "DATABASE_ADMIN_URL", "is missing and migrate needs it", "name the role that owns the tables, which is not that of " + Prefix + "DATABASE_URL"})
+	}
 	switch command {
 	case "serve", "sync", "login":
 		if c.GoogleServiceAccountFile != "" && command != "login" {

@@ -130,6 +130,8 @@ var ruleLines = []line{
 	{"program", "PUT /api/v1/rules/{rule}", 200, "json", "id", `{"name":"No spam","plugin":"skip-domains","config":{"domains":["spam.example","more.example"]},"mailboxes":["{box}"],"enabled":false,"position":1}`, "", ""},
 	{"program", "POST /api/v1/plugins", 201, "json", "id name", "{module}", "Content-Type: application/wasm", "plugin=id"},
 	{"program", "POST /api/v1/plugins/skip-domains/try", 200, "json", "verdict fuel", `{"config":{"domains":["spam.example"]},"header":"From: a@b.spam.example\r\n\r\n","size":10}`, "", ""},
+	{"program", "POST /api/v1/rules/{rule}/try", 200, "json", "messages.0.verdict messages.0.sender_domain messages.0.size", `{"mailbox":"{box}","messages":5}`, "", ""},
+	{"program", "POST /api/v1/rules/{rule}/try", 422, "problem", "mailbox_unknown mailbox", `{"mailbox":"x"}`, "", ""},
 }
 
 // And their end.

@@ -48,6 +48,12 @@ func (r Ref) String() string {
 // Key is a keyed 16-octet hash: an id key or a content key.
 type Key [16]byte
 
+// Headed is a message of which nothing but the header section was fetched.
+type Headed struct {
+	Ref    Ref
+	Header *Header
+}
+
 // Incoming is one message on its way: its octets pass through once.
 type Incoming struct {
 	Ref  Ref

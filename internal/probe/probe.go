@@ -67,6 +67,18 @@ func (p *Prober) Admit(user id.User, box account.Mailbox) error {
 // Test tries the mailbox and tells each step as it ends, if told is given, from
 // the caller's goroutine. Nothing in the mailbox is changed.
 func (p *Prober) Test(ctx context.Context, user id.User, box account.Mailbox, told func(Step)) (Result, error) {
+	out := Result{Folders: []Folder{}}
+	r, err := p.look(ctx, user, box, told, measuring(&out))
+	if err != nil || !r.OK {
+		return r, err
+	}
+	out.OK, out.Steps = true, r.Steps
+	return out, nil
+}
+
+// look logs in and does what is to be done there, one step at a time. Its Result
+// has the steps alone.
+func (p *Prober) look(ctx context.Context, user id.User, box account.Mailbox, told func(Step), do visit) (Result, error) {
 	host, err := check(box)
 	if err != nil {
 		return Result{}, err
@@ -84,25 +96,23 @@ func (p *Prober) Test(ctx context.Context, user id.User, box account.Mailbox, to
 	guessed := true // until we know better, also if this panics
 	defer func() { done(guessed) }()
 	r := newRecord(box.Host, p.floor, told)
-	out := Result{Folders: []Folder{}}
-	err = p.try(ctx, box, r, &out)
+	err = p.try(ctx, box, r, do)
 	guessed = r.stage == "login" && mail.ClassOf(err) != mail.Setup && box.Consent.Provider == "" // nobody guesses tokens
-	out.OK, out.Steps = err == nil, r.steps
 	if err == nil {
-		return out, nil
+		return Result{OK: true, Steps: r.steps}, nil
 	}
 	return failed(ctx, box, r, err)
 }
 
 var errTooLong = errors.New("probe: the test took too long")
 
-func (p *Prober) try(ctx context.Context, box account.Mailbox, r *record, out *Result) error {
+func (p *Prober) try(ctx context.Context, box account.Mailbox, r *record, do visit) error {
 	ctx, cancel := context.WithTimeoutCause(r.trace(ctx), maxTest, errTooLong)
 	defer cancel()
 	if box.Protocol == "pop3" {
-		return tryPOP3(ctx, p.dial, box, r, out)
+		return tryPOP3(ctx, p.dial, box, r, do)
 	}
-	return tryIMAP(ctx, p.dial, box, r, out)
+	return tryIMAP(ctx, p.dial, box, r, do)
 }
 
 // failed makes the last step of err, or gives it as the error that it is.

@@ -15,8 +15,23 @@ import (
 // server does not add them up.
 const maxSized = 5000
 
-// tryIMAP logs in and looks into the folders, without changing anything.
-func tryIMAP(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record, out *Result) error {
+// visit is what is done in a mailbox once we are logged in, without changing
+// anything. What it notes in the record is told with its step.
+type visit struct {
+	imap func(context.Context, *imap.Trial, *record) error
+	pop3 func(context.Context, *pop3.Source, *record) error
+}
+
+// measuring looks into the folders, or asks for the figures of the maildrop.
+func measuring(out *Result) visit {
+	return visit{
+		imap: func(ctx context.Context, t *imap.Trial, r *record) error { return measureIMAP(ctx, t, r, out) },
+		pop3: func(ctx context.Context, s *pop3.Source, r *record) error { return measurePOP3(ctx, s, r, out) },
+	}
+}
+
+// tryIMAP logs in for a visit.
+func tryIMAP(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record, do visit) error {
 	cfg := imap.Config{Host: box.Host, Port: uint16(box.Port), Security: imap.Security(box.Security),
 		Username: box.Username, Password: box.Password, Token: token(box), ReadOnly: true, Dial: d}
 	for _, f := range box.Folders {
@@ -28,6 +43,14 @@ func tryIMAP(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record
 	}
 	defer t.Close(ctx)
 	r.begin("list")
+	if err := do.imap(ctx, t, r); err != nil {
+		return err
+	}
+	r.pass()
+	return nil
+}
+
+func measureIMAP(ctx context.Context, t *imap.Trial, r *record, out *Result) error {
 	chosen, err := t.Chosen(ctx)
 	if err != nil {
 		return err
@@ -46,7 +69,6 @@ func tryIMAP(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record
 	for _, l := range listed {
 		out.Folders = append(out.Folders, Folder{Name: l.Name, SpecialUse: l.Use, Selectable: l.Selectable, Messages: known(l.Messages), Bytes: known(l.Octets)})
 	}
-	r.pass()
 	return nil
 }
 
@@ -85,8 +107,8 @@ func add(ctx context.Context, t *imap.Trial) (octets int64, err error) {
 	return octets, nil
 }
 
-// tryPOP3 logs in and asks for the figures of the maildrop.
-func tryPOP3(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record, out *Result) error {
+// tryPOP3 logs in for a visit.
+func tryPOP3(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record, do visit) error {
 	s, err := pop3.New(pop3.Config{Host: box.Host, Port: uint16(box.Port), Security: box.Security,
 		Username: box.Username, Password: box.Password, Token: token(box), Dial: d}).Try(ctx, r.begin, r.secured)
 	if err != nil {
@@ -94,6 +116,14 @@ func tryPOP3(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record
 	}
 	defer s.Close(ctx)
 	r.begin("list")
+	if err := do.pop3(ctx, s, r); err != nil {
+		return err
+	}
+	r.pass()
+	return nil
+}
+
+func measurePOP3(ctx context.Context, s *pop3.Source, r *record, out *Result) error {
 	m, err := s.Measure(ctx)
 	if err != nil {
 		return err
@@ -103,7 +133,6 @@ func tryPOP3(ctx context.Context, d *dial.Dialer, box account.Mailbox, r *record
 	if !m.UIDL {
 		r.note = "the server gives its messages no ids (UIDL); they are told apart by their content, which takes longer"
 	}
-	r.pass()
 	return nil
 }
 

@@ -54,7 +54,7 @@ type made struct {
 
 // maxUsers is for how many users memory keeps rules, and counts. A mailbox that
 // waits costs nothing: its rules are made again when it has mail.
-const maxUsers = 500
+const maxUsers = 2000
 
 // New makes a book. Without uploads nobody's modules are taken or run: where the
 // host has no process for them to give up, only who trusts all his users lets them.

@@ -192,3 +192,29 @@ func TestNothingOfAWipedUserStaysInMemory(t *testing.T) {
 		t.Errorf("%d things are held", n)
 	}
 }
+
+// TestMemoryKeepsTheRulesOfSomeUsers: what rules cost does not grow with the users
+// there are; whose rules went has them made again, and no count is lost.
+func TestMemoryKeepsTheRulesOfSomeUsers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	w.put(t, "label-by-list-id", `{}`)
+	mine := w.user
+	w.says(t, fromShop)
+	for range rulebook.MaxUsers + 5 {
+		w.user = id.New[id.User]()
+		w.put(t, "label-by-list-id", `{}`)
+		w.says(t, fromShop)
+	}
+	if made, counted := w.Users(); made > rulebook.MaxUsers || counted > rulebook.MaxUsers+2 {
+		t.Errorf("rules of %d users are kept, and counts of %d", made, counted)
+	}
+	w.user = mine
+	if v := w.says(t, fromShop); len(v.Labels) != 1 {
+		t.Errorf("%+v", v)
+	}
+	all, err := w.Rules(t.Context(), mine)
+	if err != nil || len(all) != 1 || all[0].Asked != 2 {
+		t.Errorf("%+v, %v, want two asked", all, err)
+	}
+}

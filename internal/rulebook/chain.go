@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"time"
 
 	"github.com/smtp-sync/smtp-sync/internal/account"
 	"github.com/smtp-sync/smtp-sync/internal/id"
@@ -127,11 +128,7 @@ func (b *Book) Try(ctx context.Context, user id.User, name string, config []byte
 	if len(header) > maxHeader {
 		return plugins.Outcome{}, ErrHeader
 	}
-	p, err := b.plugin(ctx, user, name)
-	if err != nil {
-		return plugins.Outcome{}, err
-	}
-	r, err := p.Rule(ctx, config)
+	r, err := b.once(ctx, user, name, config)
 	if err != nil {
 		return plugins.Outcome{}, err
 	}
@@ -140,4 +137,58 @@ func (b *Book) Try(ctx context.Context, user id.User, name string, config []byte
 		size = int64(len(header))
 	}
 	return r.Run(ctx, field.Of(mail.ParseHeader([]byte(header)), mail.Ref{Size: size}, &field.Mailbox{}))
+}
+
+// once makes a rule that is not kept. Whoever has it forgets it.
+func (b *Book) once(ctx context.Context, user id.User, name string, config []byte) (*plugins.Rule, error) {
+	p, err := b.plugin(ctx, user, name)
+	if err != nil {
+		return nil, err
+	}
+	return p.Rule(ctx, config)
+}
+
+// Trial is what a plugin said of one message, with what its user knows the
+// message by. All of that but Domain, Date and Size is for his eyes, and for
+// nothing that stays.
+type Trial struct {
+	plugins.Outcome
+	Fault  *plugins.Fault // it failed, so
+	Domain string         // of the sender, as the audit has it
+	From   string         // his name, or his address
+	About  string         // the subject
+	Date   time.Time      // when the server got it, or what its Date says
+	Size   int64          // octets, as announced
+}
+
+// TryAll asks a plugin with settings about messages of a mailbox, of which
+// nothing is kept. What is wrong with the plugin or the settings is its error; a
+// failure at one message is that message's.
+func (b *Book) TryAll(ctx context.Context, user id.User, name string, config []byte, box account.Mailbox, all []mail.Headed) ([]Trial, error) {
+	r, err := b.once(ctx, user, name, config)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Forget()
+	where := said(box)
+	out := make([]Trial, len(all))
+	for i, m := range all {
+		f := field.Of(m.Header, m.Ref, &where)
+		t := &out[i]
+		t.Outcome, err = r.Run(ctx, f)
+		if fault, failed := errors.AsType[*plugins.Fault](err); failed {
+			t.Outcome, t.Fault = plugins.Outcome{}, fault
+		} else if err != nil {
+			return nil, err
+		}
+		t.Domain, _ = m.Header.SenderDomain()
+		t.About, _ = f.Value(field.Subject)
+		if t.From, _ = f.Value(field.FromName); t.From == "" {
+			t.From, _ = f.Value(field.FromAddress)
+		}
+		if t.Date, t.Size = m.Ref.Date, m.Ref.Size; t.Date.IsZero() {
+			t.Date, _ = m.Header.Date()
+		}
+	}
+	return out, nil
 }

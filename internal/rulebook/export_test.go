@@ -12,3 +12,13 @@ func (b *Book) Held(user id.User) int {
 	}
 	return n
 }
+
+// MaxUsers is for how many users memory keeps rules.
+const MaxUsers = maxUsers
+
+// Users is of how many users memory has rules, and counts.
+func (b *Book) Users() (made, counted int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.made), len(b.counts)
+}

@@ -94,7 +94,7 @@ func (p Policy) wentThrough(s State, set Settings, o Outcome) State {
 	s = p.source(s, set, o)
 	s.Phase, s.Until = Idle, time.Time{}
 	s.Class, s.Failures, s.First = 0, 0, time.Time{}
-	s.LastSync, s.Digest, s.Backlog = o.Now, o.Digest, o.Backlog
+	s.LastSync, s.Digest, s.Backlog, s.Accepted = o.Now, o.Digest, o.Backlog, false
 	// A backlog that does not shrink (each of its messages failed) waits for
 	// the next poll like everything else.
 	if o.Backlog.Messages > 0 && o.Imported > 0 {
@@ -131,6 +131,12 @@ func backlog(s State, o Outcome) Backlog {
 }
 
 func (p Policy) failed(s State, set Settings, o Outcome, f *mail.Fault) State {
+	if f.Code == massChange {
+		s.Phase, s.Until, s.Digest = Paused, time.Time{}, mail.Key{}
+		s.Class, s.Failures, s.First = 0, 0, time.Time{}
+		s.Reason = Reason{Code: f.Code, Detail: f.Text, Help: f.Help}
+		return s
+	}
 	r := reactionTo(f)
 	// What was imported before it failed breaks the row: a connection that is
 	// cut every hour of a long history is not a dead host.
@@ -154,6 +160,13 @@ func (p Policy) failed(s State, set Settings, o Outcome, f *mail.Fault) State {
 	s.Reason = reason(advised(f, set), r, s)
 	return s
 }
+
+// massChange is the code of a listing that its user is asked about: nothing is
+// done before the answer.
+const massChange = "mass_change"
+
+// Accept notes the answer: go on.
+func (s *State) Accept() { s.Accepted = s.Accepted || s.Phase == Paused && s.Reason.Code == massChange }
 
 // pause is how long nothing is tried after a failure.
 func (p Policy) pause(r reaction, s State, f *mail.Fault, now time.Time) time.Duration {
@@ -278,7 +291,7 @@ func Worth(before, after State) bool {
 	return after.Phase != before.Phase || after.Reason.Code != before.Reason.Code ||
 		after.Class != before.Class || after.Failures != before.Failures || !after.First.Equal(before.First) ||
 		after.Floor != before.Floor || after.Digest != before.Digest ||
-		after.Undone != before.Undone || after.Backlog.Messages != before.Backlog.Messages || after.Backlog.Bytes != before.Backlog.Bytes ||
+		after.Undone != before.Undone || !after.Asked.Equal(before.Asked) || after.Accepted != before.Accepted || after.Backlog.Messages != before.Backlog.Messages || after.Backlog.Bytes != before.Backlog.Bytes ||
 		after.Interval < before.Interval || before.LastSync.IsZero() != after.LastSync.IsZero()
 }
 

@@ -68,6 +68,8 @@ type State struct {
 
 	Undone int       // passes in a row after which the source had not done what was asked of it (delete, move, flag)
 	Asked  time.Time // when it was asked last; zero: Undone is 0
+
+	Accepted bool // its user has let it go on after a mass change; until the next pass that goes through
 }
 
 // Backlog is what a mailbox still has to import.

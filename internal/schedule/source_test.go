@@ -91,3 +91,27 @@ func TestWhatIsKnownOfAProviderIsSaid(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestAMassChangePausesUntilItsUserLetsItGoOn, and once: the next is another.
+func TestAMassChangePausesUntilItsUserLetsItGoOn(t *testing.T) {
+	t.Parallel()
+	p := Policy{Rand: low}
+	s := p.Next(State{}, Settings{}, Outcome{Now: noon, Err: &mail.Fault{Class: mail.Setup, Code: "mass_change", Text: "much is gone", Help: "look"}})
+	if _, due := p.Due(s, Settings{}, noon); s.Phase != Paused || due || s.Reason != (Reason{"mass_change", "much is gone", "look"}) {
+		t.Fatalf("%+v", s)
+	}
+	if s.Accept(); !s.Accepted {
+		t.Error("not accepted")
+	}
+	s.Phase, s.Reason = Idle, Reason{} // as the engine does
+	if s = p.Next(s, Settings{}, Outcome{Now: noon, Err: fault(mail.Transient, "cut")}); !s.Accepted {
+		t.Error("forgotten before the pass went through")
+	}
+	if s = p.Next(s, Settings{}, Outcome{Now: noon}); s.Accepted {
+		t.Error("accepted for ever")
+	}
+	other := State{Phase: Paused, Reason: Reason{Code: "paused"}}
+	if other.Accept(); other.Accepted {
+		t.Error("whoever pauses a mailbox has accepted nothing")
+	}
+}

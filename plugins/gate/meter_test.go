@@ -318,7 +318,7 @@ func TestThePriceOfMemoryFollowsItsSize(t *testing.T) {
 		load, store int64   // units
 		chased      float64 // nanoseconds of a load that waits for the one before, on a busy machine: BenchmarkRunaways
 		fuel        float64 // of a message
-	}{{1, 2, 4, 1.5, 10e6}, {4, 3, 4, 2.7, 10e6}, {8, 14, 10, 13, 10e6}, {16, 28, 10, 27, 10e6}, {32, 20, 4, 74, 1e6}, {64, 20, 4, 154, 1e6}, {256, 30, 4, 214, 1e6}} {
+	}{{1, 5, 4, 4, 10e6}, {4, 10, 4, 9.4, 10e6}, {8, 20, 10, 13, 10e6}, {16, 30, 10, 27, 10e6}, {32, 20, 4, 74, 250e3}, {64, 20, 4, 154, 250e3}, {256, 30, 4, 214, 250e3}} {
 		base := price(w.pages, none)
 		if got := (price(w.pages, load) - base) / many; got != w.load+1 { // a constant and a drop, less a nop
 			t.Errorf("%d pages: a load costs %d, want %d", w.pages, got-1, w.load)

@@ -25,13 +25,13 @@ const (
 func priceOfLoad(pages uint32) int {
 	switch {
 	case pages <= 1:
-		return 2
+		return 5
 	case pages <= 4: // 256 KiB
-		return 3
+		return 10
 	case pages <= 8:
-		return 14
+		return 20
 	case pages <= 16:
-		return 28
+		return 30
 	case pages <= 64: // what Go takes
 		return 20
 	default:

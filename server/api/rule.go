@@ -47,6 +47,40 @@ type Rules struct {
 	NextCursor string `json:"next_cursor,omitempty"`
 }
 
+// RuleTry asks a rule about the newest messages of a mailbox.
+type RuleTry struct {
+	Mailbox  string `json:"mailbox"`
+	Messages *int   `json:"messages,omitempty" doc:"At most so many, from 1 to 50; 20 if left out."`
+}
+
+// RuleTried is what a rule said of each message, the newest first.
+type RuleTried struct {
+	Messages []TriedMessage `json:"messages"`
+}
+
+// TriedMessage is what a rule said of a message. Who may write rules need not
+// see mail: nothing of it is here but what the audit would have.
+type TriedMessage struct {
+	Tried
+	SenderDomain string    `json:"sender_domain"`
+	At           time.Time `json:"at,omitzero" doc:"When the server got it, or what its Date says."`
+	Size         int64     `json:"size" doc:"Octets, as the server announces them."`
+	Failure      string    `json:"failure,omitempty" doc:"How the plugin failed, such as trap or out_of_fuel: then it is imported as if the rule were not there."`
+}
+
+// Check gives how many messages are wanted.
+func (t RuleTry) Check(most int) (n int, err error) {
+	var f faults
+	f.required("mailbox", t.Mailbox, "take the id from GET /mailboxes")
+	if n = 20; t.Messages != nil {
+		n = *t.Messages
+	}
+	if n < 1 || n > most {
+		f.add("messages", "messages_range", fmt.Sprintf("it is not from 1 to %d", most), "")
+	}
+	return n, Invalid(f...)
+}
+
 // Check gives the rule and its position; 0: where it is. The settings are
 // checked against the plugin, which is not known here.
 func (p RulePut) Check() (r rules.Rule, position int, err error) {

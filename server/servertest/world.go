@@ -45,6 +45,7 @@ type World struct {
 	Found  []discover.Candidate
 	Tried  probe.Result
 	Clues  []api.Clue
+	Newly  []mail.Headed // in every mailbox, the newest first
 	Failed error
 	// Refused is why no password may be kept; nil: any may.
 	Refused error
@@ -158,6 +159,14 @@ func (w *World) Test(_ context.Context, _ id.User, m account.Mailbox, told func(
 		}
 	}
 	return w.Tried, w.Failed
+}
+
+// Newest implements server.Prober: what is in Newly.
+func (w *World) Newest(_ context.Context, _ id.User, box account.Mailbox, n int) ([]mail.Headed, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.probed = append(w.probed, box)
+	return w.Newly[:min(n, len(w.Newly))], w.Failed
 }
 
 // Admit implements server.Prober.

@@ -121,6 +121,7 @@ func full() schedule.State {
 		Reason: schedule.Reason{Code: "auth_failed", Detail: "pop.example.org refused the password", Help: "enter it anew"},
 		Class:  mail.Login, Failures: 3, First: day.Add(-time.Hour), Floor: 15 * time.Minute, LastSync: day.Add(-2 * time.Hour),
 		Digest: mail.Key{1, 2, 3, 15: 9}, Backlog: schedule.Backlog{Messages: 100_000, Bytes: 1 << 40, ETA: day.Add(240 * time.Hour)},
+		Undone: 3, Asked: day.Add(-3 * time.Hour), Accepted: true,
 	}
 }
 

@@ -57,11 +57,12 @@ type installation struct {
 	*postgres.Database
 	shelf   vault.Shelf
 	masters *vault.MasterKeys
+	bouncer *postgres.Bouncer // nil: the server is asked itself
 }
 
 func newInstallation(t testing.TB) *installation {
 	t.Helper()
-	return &installation{newDatabase(t), new(vaulttest.Memory), masters(t)}
+	return &installation{Database: newDatabase(t), shelf: new(vaulttest.Memory), masters: masters(t)}
 }
 
 func masters(t testing.TB) *vault.MasterKeys {
@@ -81,7 +82,11 @@ func (i *installation) open(t testing.TB, o Options) *Store {
 // openWith opens it with something more in the URL.
 func (i *installation) openWith(t testing.TB, query string, o ...Options) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), secret(i.URL(postgres.Service)+"?"+query), i.keys, append(o, Options{})[0])
+	at := i.URL(postgres.Service)
+	if i.bouncer != nil {
+		at = i.At(postgres.Service, i.Server.Host, i.bouncer.Port)
+	}
+	s, err := Open(t.Context(), secret(at+"?"+query), i.keys, append(o, Options{})[0])
 	ok(t, err)
 	t.Cleanup(func() { ok(t, s.Close()) })
 	return s

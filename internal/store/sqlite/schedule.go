@@ -167,7 +167,7 @@ func (s *Store) saveState(ctx context.Context, user id.User, box id.Mailbox, st 
 		Phase: int64(st.Phase), Until: nanos(st.Until), Every: int64(st.Interval),
 		Code: st.Reason.Code, Detail: st.Reason.Detail, Help: st.Reason.Help,
 		Class: int64(st.Class), Failures: int64(st.Failures), FailingSince: nanos(st.First),
-		Undone: int64(st.Undone), Asked: nanos(st.Asked),
+		Undone: int64(st.Undone), Asked: nanos(st.Asked), Accepted: number(st.Accepted),
 		Floor: int64(st.Floor), LastSync: nanos(st.LastSync),
 		BacklogMessages: int64(st.Backlog.Messages), BacklogBytes: st.Backlog.Bytes, BacklogEta: nanos(st.Backlog.ETA),
 		ID: box[:],
@@ -188,7 +188,7 @@ func stateOf(r userdb.Schedule) schedule.State {
 		Phase: schedule.Phase(r.Phase), Until: instant(r.Until), Interval: time.Duration(r.Every),
 		Reason: schedule.Reason{Code: r.Code, Detail: r.Detail, Help: r.Help},
 		Class:  mail.Class(r.Class), Failures: int(r.Failures), First: instant(r.FailingSince),
-		Undone: int(r.Undone), Asked: instant(r.Asked),
+		Undone: int(r.Undone), Asked: instant(r.Asked), Accepted: r.Accepted != 0,
 		Floor: time.Duration(r.Floor), LastSync: instant(r.LastSync),
 		Backlog: schedule.Backlog{Messages: int(r.BacklogMessages), Bytes: r.BacklogBytes, ETA: instant(r.BacklogEta)},
 	}

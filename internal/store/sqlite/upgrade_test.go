@@ -18,10 +18,10 @@ func TestWhatWasKnownBeforeCountsFromTheUpgradeOn(t *testing.T) {
 	db, err := driver.Open("file:"+path, nil)
 	ok(t, err)
 	defer db.Close()
-	before := schema{steps: userSchema.steps[:2], latest: 2}
+	before := schema{steps: userSchema.steps[:4], latest: 4}
 	ok(t, before.upgrade(t.Context(), db, path))
 	for _, statement := range []string{
-		`INSERT INTO mailboxes VALUES (1, zeroblob(16), 'pop3', 'h', 0, 'u', 'n', 995, 'tls', NULL, '[]', '', 0, 'leave', 'all', 0, 0, 0, 0)`,
+		`INSERT INTO mailboxes (n, id, protocol, host, service, username, name, port, security, folders, label, archive, after_import, history, since, newest_first, poll_every, created) VALUES (1, zeroblob(16), 'pop3', 'h', 0, 'u', 'n', 995, 'tls', '[]', '', 0, 'leave', 'all', 0, 0, 0, 0)`,
 		`INSERT INTO schedule (mailbox) VALUES (1)`,
 		`INSERT INTO entries (mailbox, pair, state, absent, attempts) VALUES (1, zeroblob(32), 2, 0, 0)`,
 	} {

@@ -76,7 +76,7 @@ var checks = []check{
 	},
 }
 
-func init() { checks = slices.Concat(checks, engine, service) }
+func init() { checks = slices.Concat(checks, engine, service, rules) }
 
 // engine is what stands behind the engine's lines.
 var engine = []check{
@@ -113,6 +113,36 @@ var service = []check{
 		name: "streams", line: "who is greedy, slow or gone holds up nobody",
 		command: []string{"go", "test", "-count=1", "-v", "-run", "Greedy|DoesNotRead|HasGone|WithItsToken|SlowReader", "./server/..."},
 		show:    `^--- `, target: "all pass",
+	},
+}
+
+// rules is what stands behind the lines of rules.
+var rules = []check{
+	{
+		name: "rules", line: "shipped rules beside the same in Go, the worker, an idle mailbox, every hostile module",
+		command: []string{"go", "run", "./bench", "-scenario", "rules"},
+		show:    `^\|`, target: "50,000 messages/s a core; p99 200 µs or less through the worker; 0 octets an idle mailbox; hostile modules refused or stopped in 10 ms or less",
+	},
+	{
+		name: "rules-on", line: "throughput with five rules on",
+		command: []string{"go", "run", "./bench", "-scenario", "throughput-rules"},
+		show:    `^\|`, target: "0.8 of the bare pipe's messages/s, 1.5 of its CPU, 500 µs a message",
+	},
+	{
+		name: "hostile", line: "hostile modules are refused or stopped, here and in the worker; verdict and fuel are those of the interpreter",
+		command: []string{"go", "test", "-count=1", "-v", "-timeout", "20m", "-run", "Hostile|RunsAway|Price|Metering|Worker|Process|Compiler|Limits|Eat|NoOctet|Twin|Agree", "./plugins/..."},
+		show:    `^--- `, target: "all pass",
+	},
+	{
+		name: "fuzz-gate", line: "mutated modules of every toolchain (a million: make fuzz-gate)",
+		command: []string{"go", "test", "-count=1", "-v", "-timeout", "60m", "-run", "MutatedModulesOfEveryToolchain", "-coverpkg=./plugins/gate", "./plugins/examples"},
+		env:     []string{"SMTP_SYNC_TEST_GATE=50000"},
+		show:    `passed|coverage`, target: "no crash; 30 % or more pass, are compiled and run",
+	},
+	{
+		name: "authors", line: "the example of each SDK builds and agrees; the commands of docs/plugins.md",
+		command: []string{"go", "test", "-count=1", "-v", "-timeout", "20m", "-run", "Examples|Documentation|Docs", "./plugins/examples", "./internal/..."},
+		show:    `^ *--- `, target: "all pass",
 	},
 }
 

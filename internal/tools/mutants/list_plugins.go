@@ -112,4 +112,39 @@ var ofPlugins = []mutant{
 		edits: in("plugins/filtertest/filtertest.go", "case o.Dropped > 0 || o.Bits&^m.Needs.May() != 0:", "case false:"),
 		pkg:   "./plugins/filtertest", run: "FindsWhatIsWrong",
 	},
+	{
+		name: "price-memory", why: "a load costs the same whatever the size of the memory",
+		edits: in("plugins/gate/price.go", "	case in.op >= 0x28 && in.op <= 0x35:\n		return priceOfLoad(w.pages)", "	case in.op >= 0x28 && in.op <= 0x35:\n		return 4"),
+		pkg:   gate, run: "PriceOfMemory",
+	},
+	{
+		name: "worker-limits", why: "the kernel holds a worker to nothing",
+		edits: in("plugins/confine_linux.go", "if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: most, Max: most}); err != nil {", "if err := error(nil); err != nil || most > 1<<60 {"),
+		pkg:   plugins, run: "LimitsOfTheKernel",
+	},
+	{
+		name: "compile-cpu", why: "compiling a new module may take for ever, of a processor",
+		edits: in("plugins/worker.go", "if err := limitCPU(c.cmd.Process.Pid, w.compile); err != nil {", "if err := limitCPU(c.cmd.Process.Pid, time.Hour); err != nil {"),
+		pkg:   plugins, run: "CompilingHasALimit",
+	},
+	{
+		name: "worker-clock", why: "a worker may take for ever",
+		edits: in("plugins/child.go", "w.limit = time.AfterFunc(limit, c.kill)", "w.limit = time.AfterFunc(limit+time.Hour, c.kill)"),
+		pkg:   plugins, run: "CompilingHasALimit|NoOther",
+	},
+	{
+		name: "no-budget", why: "a user's rules may take all of a processor",
+		edits: in("plugins/budget.go", "case d <= 0:", "case d <= 0 || d > 0:"),
+		pkg:   plugins, run: "ThatEat",
+	},
+	{
+		name: "no-room", why: "modules stay in memory for ever",
+		edits: in("plugins/host.go", "if taken <= h.room || oldest == nil {", "if true {"),
+		pkg:   plugins, run: "NobodyAsksFor",
+	},
+	{
+		name: "book-grows", why: "memory keeps the rules of every user",
+		edits: in("internal/rulebook/book.go", "if len(b.made) > maxUsers {", "if false {"),
+		pkg:   "./internal/rulebook", run: "SomeUsers",
+	},
 }

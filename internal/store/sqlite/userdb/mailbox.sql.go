@@ -108,7 +108,7 @@ func (q *Queries) InsertSchedule(ctx context.Context, id []byte) error {
 }
 
 const LoadMailbox = `-- name: LoadMailbox :one
-SELECT mailboxes.n, mailboxes.id, mailboxes.protocol, mailboxes.host, mailboxes.service, mailboxes.username, mailboxes.name, mailboxes.port, mailboxes.security, mailboxes.password, mailboxes.folders, mailboxes.label, mailboxes.archive, mailboxes.after_import, mailboxes.history, mailboxes.since, mailboxes.newest_first, mailboxes.poll_every, mailboxes.created, mailboxes.authserv, schedule.mailbox, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.detail, schedule.help, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta, schedule.undone, schedule.asked
+SELECT mailboxes.n, mailboxes.id, mailboxes.protocol, mailboxes.host, mailboxes.service, mailboxes.username, mailboxes.name, mailboxes.port, mailboxes.security, mailboxes.password, mailboxes.folders, mailboxes.label, mailboxes.archive, mailboxes.after_import, mailboxes.history, mailboxes.since, mailboxes.newest_first, mailboxes.poll_every, mailboxes.created, mailboxes.authserv, schedule.mailbox, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.detail, schedule.help, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta, schedule.undone, schedule.asked, schedule.accepted
 FROM mailboxes
 JOIN schedule ON schedule.mailbox = mailboxes.n
 WHERE mailboxes.id = ?
@@ -162,6 +162,7 @@ func (q *Queries) LoadMailbox(ctx context.Context, id []byte) (LoadMailboxRow, e
 		&i.Schedule.BacklogEta,
 		&i.Schedule.Undone,
 		&i.Schedule.Asked,
+		&i.Schedule.Accepted,
 	)
 	return i, err
 }
@@ -312,9 +313,9 @@ func (q *Queries) Mailboxes(ctx context.Context) ([]Mailbox, error) {
 const SaveSchedule = `-- name: SaveSchedule :execrows
 UPDATE schedule
 SET phase = ?, until = ?, every = ?, code = ?, detail = ?, help = ?, class = ?, failures = ?, failing_since = ?,
-    undone = ?, asked = ?, floor = ?, last_sync = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?,
-    digest = CASE digest WHEN x'00' THEN digest ELSE CAST(?17 AS BLOB) END
-WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?18)
+    undone = ?, asked = ?, accepted = ?, floor = ?, last_sync = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?,
+    digest = CASE digest WHEN x'00' THEN digest ELSE CAST(?18 AS BLOB) END
+WHERE mailbox = (SELECT n FROM mailboxes WHERE id = ?19)
 `
 
 type SaveScheduleParams struct {
@@ -329,6 +330,7 @@ type SaveScheduleParams struct {
 	FailingSince    int64
 	Undone          int64
 	Asked           int64
+	Accepted        int64
 	Floor           int64
 	LastSync        int64
 	BacklogMessages int64
@@ -351,6 +353,7 @@ func (q *Queries) SaveSchedule(ctx context.Context, arg SaveScheduleParams) (int
 		arg.FailingSince,
 		arg.Undone,
 		arg.Asked,
+		arg.Accepted,
 		arg.Floor,
 		arg.LastSync,
 		arg.BacklogMessages,

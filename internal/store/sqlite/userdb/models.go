@@ -170,6 +170,7 @@ type Schedule struct {
 	BacklogEta      int64
 	Undone          int64
 	Asked           int64
+	Accepted        int64
 }
 
 type Told struct {

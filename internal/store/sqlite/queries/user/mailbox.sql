@@ -54,7 +54,7 @@ WHERE mailboxes.id = ?;
 -- name: SaveSchedule :execrows
 UPDATE schedule
 SET phase = ?, until = ?, every = ?, code = ?, detail = ?, help = ?, class = ?, failures = ?, failing_since = ?,
-    undone = ?, asked = ?, floor = ?, last_sync = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?,
+    undone = ?, asked = ?, accepted = ?, floor = ?, last_sync = ?, backlog_messages = ?, backlog_bytes = ?, backlog_eta = ?,
     digest = CASE digest WHEN x'00' THEN digest ELSE CAST(sqlc.arg(digest) AS BLOB) END
 WHERE mailbox = (SELECT n FROM mailboxes WHERE id = sqlc.arg(id));
 
