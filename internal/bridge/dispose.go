@@ -106,7 +106,10 @@ func (r *run) disposeOf(ctx context.Context, s *session, done []*known) error {
 		// Should it be, its content is compared when the id is listed again; and
 		// should an equal mail come, it is not taken for this one.
 		if err := r.gone(ctx, ids); err != nil {
-			return err
+			if errors.Is(err, ledger.ErrFenced) {
+				return err
+			}
+			return errors.Join(r.absent(ctx, ids, false), err) // it may have been written, and all of them are there
 		}
 		remove := s.Delete
 		if r.AfterImport == Move {

@@ -16,7 +16,7 @@ func (w *world) startWith(t *testing.T, notices func(context.Context) error, bil
 	t.Helper()
 	db, err := w.store.Jobs(t.Context())
 	ok(t, err)
-	q, err := Start(t.Context(), Options{DB: db, Store: w.store, Google: w.google, Users: w.users, Log: nobody, Keep: 90 * day, Notices: notices, Billing: billing})
+	q, err := Start(t.Context(), Options{DB: db, Store: w.store, Keys: w.keys, Google: w.google, Users: w.users, Log: nobody, Keep: 90 * day, Notices: notices, Billing: billing})
 	ok(t, err)
 	t.Cleanup(func() { ok(t, q.Stop(context.Background())) })
 }

@@ -89,8 +89,8 @@ func (u *userDB) wipeRows(w *wipe) error {
 		wipe  func(context.Context, int64) (int64, error)
 	}{
 		{"claims", u.q.WipeClaims}, {"entries", u.q.WipeEntries}, {"audit", u.q.WipeAudit}, {"schedule", u.q.WipeSchedule},
-		{"totals", u.q.WipeTotals}, {"rule_mailboxes", u.q.WipeRuleMailboxes},
-		{"consents", u.q.WipeConsents}, {"incidents", u.q.WipeIncidents}, {"notice_mailboxes", u.q.WipeNoticeMailboxes}, {"mailboxes", u.q.WipeMailbox},
+		{"totals", u.q.WipeTotals}, {"rule_mailboxes", u.q.WipeRuleMailboxes}, {"consents", u.q.WipeConsents},
+		{"incidents", u.q.WipeIncidents}, {"notice_mailboxes", u.q.WipeNoticeMailboxes}, {"mailboxes", u.q.WipeMailbox},
 	} {
 		gone, err := step.wipe(context.Background(), n)
 		if err != nil {

@@ -7,4 +7,4 @@ CREATE TABLE billing (
     state    TEXT    NOT NULL  -- JSON: plan.Subscription
 ) STRICT;
 
-PRAGMA user_version = 7;
+PRAGMA user_version = 8;

@@ -29,4 +29,4 @@ CREATE TABLE notice_mailboxes (
 
 CREATE INDEX notice_mailboxes_by_mailbox ON notice_mailboxes (mailbox);
 
-PRAGMA user_version = 6;
+PRAGMA user_version = 7;
