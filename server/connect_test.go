@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -168,9 +169,7 @@ func TestTokensGoToTheirOwnServerAlone(t *testing.T) {
 		"as a password":    func(f url.Values) { f.Set("provider", "") },
 	} {
 		f := url.Values{}
-		for k, v := range good {
-			f[k] = v
-		}
+		maps.Copy(f, good)
 		change(f)
 		want(t, w.submit(t, browser, newPath, f), 422)
 		if p := w.Probed(); len(p) > 0 {

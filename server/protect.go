@@ -52,16 +52,17 @@ const policyText = "default-src 'none'; script-src 'self'; style-src 'self'; img
 func (p *policy) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	text := policyText
+	var text strings.Builder
+	text.WriteString(policyText)
 	for _, more := range []string{p.origin, p.sources} {
 		if more != "" {
-			text += " " + more
+			text.WriteString(" " + more)
 		}
 	}
 	if p.bills {
-		text += stripeHosts
+		text.WriteString(stripeHosts)
 	}
-	return text
+	return text.String()
 }
 
 // discover learns the origin of Google's page, once it can be learned. It is

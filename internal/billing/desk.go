@@ -66,7 +66,7 @@ type Desk struct {
 func New(o Options) *Desk {
 	backends := stripe.NewBackendsWithConfig(&stripe.BackendConfig{
 		URL: stripe.String(o.APIURL), HTTPClient: &http.Client{Transport: o.Transport, Timeout: 20 * time.Second},
-		MaxNetworkRetries: stripe.Int64(1), EnableTelemetry: stripe.Bool(false),
+		MaxNetworkRetries: stripe.Int64(1), EnableTelemetry: new(false),
 		LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull}, // its lines hold what was sent
 	})
 	return &Desk{o: o, client: stripe.NewClient(o.Key.RevealString(), stripe.WithBackends(backends))}

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -155,6 +156,36 @@ func TestOfTwinsThatWereRenumberedEachIsMovedOnce(t *testing.T) {
 			w.arrived(Leave)
 		}
 	})
+}
+
+// TestADeletionThatWasNotedOnlyIsNoDeletion: the ledger says no, and has written
+// that the messages are gone. They are there, under other ids by the next pass.
+func TestADeletionThatWasNotedOnlyIsNoDeletion(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, pop3, load(false)...)
+		_, _ = w.live(t.Context(), &life{mutate: func(p *Pass) { p.Ledger = noted{p.Ledger, new(bool)} }}, Delete)
+		for _, m := range w.drop.mails {
+			m.uid += 1000
+		}
+		w.drop.uid += 1000
+		w.sync(Delete)
+		w.arrived(Delete)
+	})
+}
+
+// noted is a ledger that notes the first messages as gone and says that it has not.
+type noted struct {
+	Ledger
+	done *bool
+}
+
+func (n noted) Listed(ctx context.Context, absent, present []ledger.Key) error {
+	err := n.Ledger.Listed(ctx, absent, present)
+	if err == nil && len(absent) > 0 && !*n.done {
+		*n.done = true
+		err = errors.New("the answer is lost")
+	}
+	return err
 }
 
 // TestADeletionThatEndedAfterTheFlagIsFinished: IMAP deletes in two steps, and

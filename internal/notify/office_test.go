@@ -98,7 +98,7 @@ func (w *world) pass(d time.Duration, fault func(name string) error) {
 			ok(w.t, err)
 			set := schedule.Settings{Host: m.Host, Protocol: m.Protocol}
 			due, armed := policy.Due(st, set, time.Now())
-			if !armed || due.Sub(time.Now()) > 2*time.Minute && st.Phase != schedule.Idle {
+			if !armed || time.Until(due) > 2*time.Minute && st.Phase != schedule.Idle {
 				continue
 			}
 			var failure error

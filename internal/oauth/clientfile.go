@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -92,9 +93,7 @@ func (e entry) copied() entry {
 	for k, v := range e.Scopes {
 		scopes[k] = slices.Clone(v)
 	}
-	for k, v := range e.Parameters {
-		parameters[k] = v
-	}
+	maps.Copy(parameters, e.Parameters)
 	e.Hosts, e.Scopes, e.Parameters = slices.Clone(e.Hosts), scopes, parameters
 	return e
 }

@@ -50,8 +50,8 @@ var ofNobody = []string{"All", "Clean", "Close", "CountUsers", "Days", "DropExpi
 
 // args makes what a method is called with: as one user, of the other's things.
 func (f *filled) args(method reflect.Type, as id.User) (in []reflect.Value) {
-	for n := range method.NumIn() {
-		switch want := method.In(n); want {
+	for in0 := range method.Ins() {
+		switch want := in0; want {
 		case reflect.TypeFor[context.Context]():
 			in = append(in, reflect.ValueOf(context.Background()))
 		case reflect.TypeFor[id.User]():
@@ -134,12 +134,12 @@ func TestNoMethodLeavesItsUser(t *testing.T) {
 	if len(before) < 15 {
 		t.Fatalf("rows are in %d tables only: %v", len(before), slices.Sorted(maps.Keys(before)))
 	}
-	all, called := reflect.TypeOf(s), 0
+	all, called := reflect.TypeFor[*Store](), 0
 	for n := range all.NumMethod() {
 		name, method := all.Method(n).Name, reflect.ValueOf(s).Method(n)
 		takes := false
-		for p := range method.Type().NumIn() {
-			takes = takes || method.Type().In(p) == reflect.TypeFor[id.User]()
+		for in := range method.Type().Ins() {
+			takes = takes || in == reflect.TypeFor[id.User]()
 		}
 		if listed := slices.Contains(ofNobody, name); !takes || listed {
 			if !listed {

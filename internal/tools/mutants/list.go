@@ -99,7 +99,7 @@ var onceMutants = []mutant{
 	},
 	{
 		name: "forgotten-deletion", why: "a message that we deleted is taken for one that has moved",
-		edits: in("internal/bridge/dispose.go", "if err := r.gone(ctx, ids); err != nil {\n\t\t\treturn err\n\t\t}\n", ""),
+		edits: in("internal/bridge/dispose.go", "if err := r.gone(ctx, ids); err != nil {", "if err := r.gone(ctx, nil); err != nil {"),
 		pkg:   bridge, run: "Equal|Deleted|Twin",
 	},
 	{
@@ -211,7 +211,7 @@ var onceMutants = []mutant{
 	},
 	{
 		name: "no-directory-lock", why: "two processes change one record of a directory at a time",
-		edits: in("internal/vault/dir.go", "unlock, err := lockFile(d.path)", "unlock, err := func() error { return nil }, error(nil)"),
+		edits: in("internal/vault/dir.go", "defer d.mu.Unlock()\n\tunlock, err := lockFile(d.path)", "defer d.mu.Unlock()\n\tunlock, err := func() error { return nil }, error(nil)"),
 		pkg:   vault, run: "TwoProcesses",
 	},
 	{

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	netmail "net/mail"
@@ -69,9 +70,7 @@ func (s *Server) Taken() []Message {
 func Event(kind string, m Message, more map[string]any) []byte {
 	e := map[string]any{"event": kind, "time": 1433333949, "MessageID": 19421777835146490, "Message_GUID": "1ab23cd4-e567-8901-2345-6789f0gh1i2j",
 		"email": m.To, "mj_campaign_id": 7257, "mj_contact_id": 4, "customcampaign": "", "CustomID": m.CustomID, "Payload": ""}
-	for k, v := range more {
-		e[k] = v
-	}
+	maps.Copy(e, more)
 	b, _ := json.Marshal(e)
 	return b
 }
