@@ -165,22 +165,24 @@ func TestAnUnsafeRequestOfABrowserNeedsTheTokenOnEveryRoute(t *testing.T) {
 	user, browser, _ := w.person(t, "owner")
 	_, other, _ := w.person(t, "other")
 	box := w.Mailbox(t, user, "old").ID.String()
-	forged := map[string][]field{
-		"no token":              nil,
-		"another's token":       {{"X-CSRF-Token", session.CSRF(other.cookie)}},
-		"from another site":     {{"X-CSRF-Token", session.CSRF(browser.cookie)}, {"Origin", "https://evil.example"}},
-		"from a sandbox":        {{"X-CSRF-Token", session.CSRF(browser.cookie)}, {"Origin", "null"}},
-		"from another port":     {{"X-CSRF-Token", session.CSRF(browser.cookie)}, {"Origin", "https://mail.example.org:8443"}},
-		"so says the browser":   {{"X-CSRF-Token", session.CSRF(browser.cookie)}, {"Sec-Fetch-Site", "cross-site"}},
-		"from a sister's pages": {{"X-CSRF-Token", session.CSRF(browser.cookie)}, {"Sec-Fetch-Site", "same-site"}},
-	}
-	for _, r := range w.svc.Rows() {
-		if r.Method == http.MethodGet || !r.Person && !r.Personal {
-			continue
-		}
-		for name, fields := range forged {
-			q := signed(request(r, box), browser)
-			for _, f := range fields {
+	for name, fields := range map[string]func(own string) []field{
+		"no token":          func(string) []field { return nil },
+		"another's token":   func(string) []field { return []field{{"X-CSRF-Token", session.CSRF(other.cookie)}} },
+		"from another site": func(own string) []field { return []field{{"X-CSRF-Token", own}, {"Origin", "https://evil.example"}} },
+		"from a sandbox":    func(own string) []field { return []field{{"X-CSRF-Token", own}, {"Origin", "null"}} },
+		"from another port": func(own string) []field {
+			return []field{{"X-CSRF-Token", own}, {"Origin", "https://mail.example.org:8443"}}
+		},
+		"so says the browser":   func(own string) []field { return []field{{"X-CSRF-Token", own}, {"Sec-Fetch-Site", "cross-site"}} },
+		"from a sister's pages": func(own string) []field { return []field{{"X-CSRF-Token", own}, {"Sec-Fetch-Site", "same-site"}} },
+	} {
+		_, forger, _ := w.person(t, name) // each has limits of his own
+		for _, r := range w.svc.Rows() {
+			if r.Method == http.MethodGet || !r.Person && !r.Personal {
+				continue
+			}
+			q := signed(request(r, box), forger)
+			for _, f := range fields(session.CSRF(forger.cookie)) {
 				q.Header.Set(f.name, f.value)
 			}
 			if a := w.raw(t, q); a.StatusCode != http.StatusForbidden {

@@ -21,11 +21,14 @@ func (migrateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if place.Dir == "" {
+	if place.Dir == "" && !place.Inside {
 		if err := pgshelf.Migrate(a.ctx, place.Database); err != nil {
 			return err
 		}
-		a.printf("the key store's database is at this release\n")
+		a.printf("the key store's database is of this release\n")
+		if !cfg.Postgres() {
+			return nil // serve and sync bring a directory to their release, with the keys that they are given
+		}
 	}
 	if !cfg.Postgres() {
 		return a.migrateDirectory(cfg)

@@ -108,7 +108,9 @@ func left(r bridge.Report, doubtful int, err error) error {
 	if c := mail.ClassOf(err); err != nil && (c == mail.Grant || c == mail.Revoked) {
 		return fmt.Errorf("%w (run smtp-sync login, or give a new --google-refresh-token-file)", err)
 	}
-	if err == nil && r.Undone != nil {
+	// One look cannot tell a source that keeps what it deletes from a deletion that
+	// a crash has cut off, which this pass has done again.
+	if err == nil && r.Undone != nil && r.Undone.Code != "delete_ignored" {
 		return undone{r.Undone.Error()}
 	}
 	if err == nil && r.Failed+doubtful > 0 {

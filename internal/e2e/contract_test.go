@@ -96,7 +96,7 @@ func (c *contract) pages() {
 				}
 			}
 		}
-		if strings.HasSuffix(op, "{$}") { // on to the mailboxes
+		if strings.HasSuffix(op, "{$}") || strings.Contains(op, "/notices/") { // on to the mailboxes, or the settings
 			l.status, l.kind = 303, ""
 		}
 		c.send(l)

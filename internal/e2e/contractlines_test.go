@@ -39,6 +39,7 @@ var accountLines = []line{
 	{"nobody", "GET /healthz", 200, "text", "", "", "", ""},
 	{"nobody", "GET /readyz", 200, "text", "", "", "", ""},
 	{"nobody", "POST /webhooks/google/risc", 400, "json", "err description", "x", "Content-Type: application/secevent+jwt", ""},
+	{"nobody", "POST /notices/digest/somebody-elses", 404, "problem", "not_found", "", "", ""},
 	{"nobody", "GET /auth/google/callback?state=x&code=y", 400, "html", "", "", "", ""},
 	{"browser", "GET /auth/source/home/callback?state=x&code=y", 400, "html", "", "", "", ""},
 	{"browser", "GET /auth/google/grant?labels=1", 200, "html", "", "", "", ""},

@@ -293,7 +293,7 @@ func (w *walk) deletesAccount() {
 	w.follow("Delete my account")
 	w.fill("To confirm, type", w.email)
 	w.follow("Delete everything")
-	w.sees("Your account has been wiped.", "destroyed: no copy of the data can be read any more")
+	w.sees("Your account has been wiped.", "destroyed: without it no copy of the data can be read")
 	receipt := w.where()
 	w.follow("Go to the start")
 	w.sees("Sign in with Google")

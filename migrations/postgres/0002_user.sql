@@ -47,6 +47,7 @@ CREATE TABLE schedule (
     floor            bigint   NOT NULL DEFAULT 0, -- nanoseconds
     undone           bigint   NOT NULL DEFAULT 0, -- passes in a row in which the source did not do what was asked of it
     asked            bigint   NOT NULL DEFAULT 0, -- when it was asked last
+    accepted         boolean  NOT NULL DEFAULT false, -- its user lets it go on after a mass change
     last_sync        bigint   NOT NULL DEFAULT 0,
     digest           bytea, -- of the last listing that left nothing to do; '\x00': none is taken until a pass begins
     backlog_messages bigint   NOT NULL DEFAULT 0,

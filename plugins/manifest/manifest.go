@@ -31,7 +31,7 @@ const (
 	MaxPages     = 256 // of 64 KiB
 	DefaultPages = 16
 	MaxFuel      = 10_000_000 // for one message, with DefaultPages or less
-	BigFuel      = 250_000    // with more
+	BigFuel      = 2_000_000  // with more
 	InitFuel     = 50_000_000 // for _initialize and configure_v1
 
 	maxText    = 300 // runes of a title, description or reason

@@ -81,7 +81,7 @@ func heldState(st schedule.State) map[string]any {
 	return map[string]any{
 		"phase": st.Phase.String(), "until": st.Until, "reason": st.Reason, "failures": st.Failures, "failing_since": st.First,
 		"interval": st.Interval.String(), "server_asks_for": st.Floor.String(), "last_sync_at": st.LastSync,
-		"source_undone": st.Undone, "source_asked_at": st.Asked,
+		"source_undone": st.Undone, "source_asked_at": st.Asked, "change_accepted": st.Accepted,
 		"listing_digest": hex.EncodeToString(st.Digest[:]), "backlog": st.Backlog,
 	}
 }

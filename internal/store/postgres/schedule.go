@@ -86,7 +86,7 @@ func (s *Store) Save(ctx context.Context, user id.User, box id.Mailbox, st sched
 		Phase: int16(st.Phase), Until: nanos(st.Until), Every: int64(st.Interval), Code: st.Reason.Code,
 		Class: int32(st.Class), Failures: int64(st.Failures), FailingSince: nanos(st.First),
 		Floor: int64(st.Floor), LastSync: nanos(st.LastSync),
-		Undone: int64(st.Undone), Asked: nanos(st.Asked),
+		Undone: int64(st.Undone), Asked: nanos(st.Asked), Accepted: st.Accepted,
 		BacklogMessages: int64(st.Backlog.Messages), BacklogBytes: st.Backlog.Bytes, BacklogEta: nanos(st.Backlog.ETA),
 		ID: box[:],
 	}
@@ -117,7 +117,7 @@ func (s *Store) state(ctx context.Context, p *person, box id.Mailbox, r userdb.S
 		Reason: schedule.Reason{Code: r.Code},
 		Class:  mail.Class(r.Class), Failures: int(r.Failures), First: instant(r.FailingSince),
 		Floor: time.Duration(r.Floor), LastSync: instant(r.LastSync),
-		Undone: int(r.Undone), Asked: instant(r.Asked),
+		Undone: int(r.Undone), Asked: instant(r.Asked), Accepted: r.Accepted,
 		Backlog: schedule.Backlog{Messages: int(r.BacklogMessages), Bytes: r.BacklogBytes, ETA: instant(r.BacklogEta)},
 	}
 	if len(r.Digest) == len(st.Digest) {

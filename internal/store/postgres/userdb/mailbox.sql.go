@@ -71,7 +71,7 @@ func (q *Queries) InsertSchedule(ctx context.Context, mailbox int32) error {
 }
 
 const LoadMailbox = `-- name: LoadMailbox :one
-SELECT m.settings, m.password, m.created, c.provider, c.refresh, c.access, c.ends, schedule.mailbox, schedule.user_id, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.reason, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.undone, schedule.asked, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta
+SELECT m.settings, m.password, m.created, c.provider, c.refresh, c.access, c.ends, schedule.mailbox, schedule.user_id, schedule.phase, schedule.until, schedule.every, schedule.code, schedule.reason, schedule.class, schedule.failures, schedule.failing_since, schedule.floor, schedule.undone, schedule.asked, schedule.accepted, schedule.last_sync, schedule.digest, schedule.backlog_messages, schedule.backlog_bytes, schedule.backlog_eta
 FROM mailboxes AS m
 JOIN schedule ON schedule.mailbox = m.n
 LEFT JOIN consents AS c ON c.mailbox = m.n
@@ -114,6 +114,7 @@ func (q *Queries) LoadMailbox(ctx context.Context, id []byte) (LoadMailboxRow, e
 		&i.Schedule.Floor,
 		&i.Schedule.Undone,
 		&i.Schedule.Asked,
+		&i.Schedule.Accepted,
 		&i.Schedule.LastSync,
 		&i.Schedule.Digest,
 		&i.Schedule.BacklogMessages,
@@ -195,11 +196,11 @@ WITH saved AS (
     SET phase = $1, until = $2, every = $3,
         code = $4, reason = $5, class = $6,
         failures = $7, failing_since = $8,
-        undone = $9, asked = $10, floor = $11, last_sync = $12, backlog_messages = $13,
-        backlog_bytes = $14, backlog_eta = $15,
-        digest = CASE s.digest WHEN '\x00' THEN s.digest ELSE $16::bytea END
+        undone = $9, asked = $10, accepted = $11, floor = $12, last_sync = $13, backlog_messages = $14,
+        backlog_bytes = $15, backlog_eta = $16,
+        digest = CASE s.digest WHEN '\x00' THEN s.digest ELSE $17::bytea END
     FROM mailboxes AS m
-    WHERE m.id = $17 AND s.mailbox = m.n
+    WHERE m.id = $18 AND s.mailbox = m.n
     RETURNING m.id
 ), turned AS (
     UPDATE wheel AS w
@@ -223,6 +224,7 @@ type SaveScheduleParams struct {
 	FailingSince    int64
 	Undone          int64
 	Asked           int64
+	Accepted        bool
 	Floor           int64
 	LastSync        int64
 	BacklogMessages int64
@@ -246,6 +248,7 @@ func (q *Queries) SaveSchedule(ctx context.Context, arg SaveScheduleParams) (int
 		arg.FailingSince,
 		arg.Undone,
 		arg.Asked,
+		arg.Accepted,
 		arg.Floor,
 		arg.LastSync,
 		arg.BacklogMessages,

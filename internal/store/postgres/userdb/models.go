@@ -18,6 +18,7 @@ type Schedule struct {
 	Floor           int64
 	Undone          int64
 	Asked           int64
+	Accepted        bool
 	LastSync        int64
 	Digest          []byte
 	BacklogMessages int64

@@ -41,7 +41,7 @@ WITH saved AS (
     SET phase = sqlc.arg(phase), until = sqlc.arg(until), every = sqlc.arg(every),
         code = sqlc.arg(code), reason = sqlc.narg(reason), class = sqlc.arg(class),
         failures = sqlc.arg(failures), failing_since = sqlc.arg(failing_since),
-        undone = sqlc.arg(undone), asked = sqlc.arg(asked), floor = sqlc.arg(floor), last_sync = sqlc.arg(last_sync), backlog_messages = sqlc.arg(backlog_messages),
+        undone = sqlc.arg(undone), asked = sqlc.arg(asked), accepted = sqlc.arg(accepted), floor = sqlc.arg(floor), last_sync = sqlc.arg(last_sync), backlog_messages = sqlc.arg(backlog_messages),
         backlog_bytes = sqlc.arg(backlog_bytes), backlog_eta = sqlc.arg(backlog_eta),
         digest = CASE s.digest WHEN '\x00' THEN s.digest ELSE sqlc.narg(digest)::bytea END
     FROM mailboxes AS m
