@@ -17,7 +17,7 @@ const good = `{"abi":"smtpsync_v1","name":"skip-domains","version":"1.2.0","titl
 		{"key":"mode","type":"choice","values":["skip","archive"],"default":"skip"},
 		{"key":"n","type":"int"},{"key":"on","type":"bool"},{"key":"size","type":"bytes-size"},{"key":"label","type":"label"},
 		{"key":"re","type":"regex"},{"key":"text","type":"text","max":5},{"key":"people","type":"address-list"}],
-	"reasons":{"1":"sender domain is on the block list"},"limits":{"fuel":2000001}}`
+	"reasons":{"1":"sender domain is on the block list"},"limits":{"fuel":2000000}}`
 
 func parse(t *testing.T, document string) *manifest.Manifest {
 	t.Helper()
@@ -60,9 +60,9 @@ func TestAFaultyManifestIsExplained(t *testing.T) {
 		{`"default":"skip"`, `"default":"delete"`, "config.mode"},
 		{`"values":["skip","archive"],`, "", "config.mode.values"},
 		{`"1":"sender`, `"0":"sender`, "reasons.0"},
-		{`"fuel":2000001`, `"fuel":20000010`, "limits.fuel"},
-		{`"fuel":2000001`, `"memory_pages":257`, "limits.memory_pages"},
-		{`"fuel":2000001`, `"fuel":2000001,"memory_pages":17`, "limits.fuel"},
+		{`"fuel":2000000`, `"fuel":20000000`, "limits.fuel"},
+		{`"fuel":2000000`, `"memory_pages":257`, "limits.memory_pages"},
+		{`"fuel":2000000`, `"fuel":3000000,"memory_pages":17`, "limits.fuel"},
 	} {
 		document := strings.Replace(good, c.old, c.new, 1)
 		_, err := manifest.Parse([]byte(document))
